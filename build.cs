@@ -1,0 +1,75 @@
+// The build's logic, as a file-based app: dotnet run --file build.cs -- build|test|bench|pack
+// It only calls the .NET SDK, so that a fresh machine needs nothing else.
+
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+const string Usage = """
+    usage: build.ps1 COMMAND
+
+      build           build the whole solution in Release
+      test [ARGS]     run all tests, project after project; ARGS go to dotnet test (for example --filter NAME)
+      bench           run every benchmark in its smoke size (well under a minute each)
+      bench --full    run every benchmark in the size that docs/benchmarks.md reports
+      format          fail if dotnet format would change anything
+      pack            build the NuGet packages into artifacts/
+    """;
+
+string root = Path.GetDirectoryName(SourcePath())!;
+string[] benchmarks = ["perf/Engine.Benchmarks", "perf/Vm.Benchmarks"];
+
+if (args.Length == 0 || args[0] is "help" or "-h" or "--help")
+{
+    Console.WriteLine(Usage);
+    return args.Length == 0 ? 2 : 0;
+}
+
+string[] rest = args[1..];
+switch (args[0])
+{
+    case "build":
+        return Dotnet(["build", "Everheap.slnx", "-c", "Release", .. rest]);
+    case "test":
+        // -m:1: one project after another, because crash and guest tests keep every core busy on their own.
+        return Dotnet(["test", "-c", "Release", "-m:1", .. rest]);
+    case "bench":
+        string[] size = rest.Length == 0 ? ["--smoke"] : rest;
+        foreach (string benchmark in benchmarks)
+        {
+            int exit = Dotnet(["run", "-c", "Release", "--project", benchmark, "--", .. size]);
+            if (exit != 0)
+            {
+                return exit;
+            }
+        }
+
+        return 0;
+    case "format":
+        return Dotnet(["format", "Everheap.slnx", "--verify-no-changes", .. rest]);
+    case "pack":
+        foreach (string project in (string[])["src/Engine", "src/Vm"])
+        {
+            int exit = Dotnet(["pack", project, "-c", "Release", "-o", "artifacts", .. rest]);
+            if (exit != 0)
+            {
+                return exit;
+            }
+        }
+
+        return 0;
+    default:
+        Console.Error.WriteLine($"build: no command \"{args[0]}\"");
+        Console.Error.WriteLine(Usage);
+        return 2;
+}
+
+int Dotnet(IEnumerable<string> arguments)
+{
+    Console.WriteLine($"> dotnet {string.Join(' ', arguments)}");
+    using Process process = Process.Start(new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = root })!;
+    process.WaitForExit();
+    return process.ExitCode;
+}
+
+// The folder of this source file is the repository's root, wherever the app is run from.
+static string SourcePath([CallerFilePath] string path = "") => path;
