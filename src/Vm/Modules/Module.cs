@@ -102,6 +102,9 @@ public sealed record DataSegment(SegmentMode Mode, int MemoryIndex, ConstantExpr
 /// </summary>
 public sealed partial class Module
 {
+    private static readonly Dictionary<int, string> NoFunctionNames = [];
+    private static readonly Dictionary<(int Function, int Local), string> NoLocalNames = [];
+
     internal Module(ReadOnlyMemory<byte> bytes) => Bytes = bytes;
 
     /// <summary>The module in the binary format, whole.</summary>
@@ -156,14 +159,22 @@ public sealed partial class Module
     public int ImportedGlobalCount { get; internal set; }
 
     /// <summary>The module's own name from its name section, or null.</summary>
-    public string? Name { get; internal set; }
+    public string? Name => NameSection?.ModuleName;
 
-    /// <summary>Function names by index, from the name section; empty where there is none or it is malformed.</summary>
-    public IReadOnlyDictionary<int, string> FunctionNames { get; internal set; } = new Dictionary<int, string>();
+    /// <summary>
+    /// Function names by index, from the name section; empty where there is none, and ending early where it is malformed.
+    /// Read when first asked for.
+    /// </summary>
+    public IReadOnlyDictionary<int, string> FunctionNames => NameSection?.FunctionNames ?? NoFunctionNames;
 
-    /// <summary>Local names by function index and local index, from the name section.</summary>
-    public IReadOnlyDictionary<(int Function, int Local), string> LocalNames { get; internal set; } =
-        new Dictionary<(int Function, int Local), string>();
+    /// <summary>Local names by function index and local index, from the name section. Read when first asked for.</summary>
+    public IReadOnlyDictionary<(int Function, int Local), string> LocalNames => NameSection?.LocalNames ?? NoLocalNames;
+
+    /// <summary>The name section, or null.</summary>
+    internal NameSection? NameSection { get; set; }
+
+    /// <summary>The data count section's number, or null where there is no such section.</summary>
+    internal int? DeclaredDataCount { get; set; }
 
     /// <summary>The type of a function.</summary>
     /// <param name="functionIndex">Its index, imports first.</param>
