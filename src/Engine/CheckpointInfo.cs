@@ -1,0 +1,17 @@
+namespace Everheap.Engine;
+
+/// <summary>One checkpoint, as the store's history tells of it.</summary>
+/// <param name="Number">Its number: 1 for the first after the store was created (0), then one more each.</param>
+/// <param name="Time">When it was sealed, UTC.</param>
+/// <param name="Pages">Pages of the heap that were written for it, evictions since the previous one included.</param>
+/// <param name="Bytes">Bytes written to the file for it: pages, page map, allocator, catalog and root.</param>
+/// <param name="Pause">How long the mutator was stopped for the seal.</param>
+/// <param name="Duration">From the seal until it was durable. In a history read from the file, until just before its root was written.</param>
+public sealed record CheckpointInfo(long Number, DateTimeOffset Time, long Pages, long Bytes, TimeSpan Pause, TimeSpan Duration);
+
+/// <summary>A root slot that was refused when the store was opened.</summary>
+/// <param name="Slot">The index of the slot.</param>
+/// <param name="FileOffset">Where it is in the file, in bytes.</param>
+/// <param name="Sequence">The checkpoint number it claims, or -1 if nothing in it can be believed.</param>
+/// <param name="Reason">Why it was refused.</param>
+public sealed record SkippedRoot(int Slot, long FileOffset, long Sequence, string Reason);

@@ -1,0 +1,26 @@
+namespace Everheap.Engine;
+
+/// <summary>How a store is opened.</summary>
+public sealed class HeapStoreOptions
+{
+    /// <summary>The smallest budget: enough for a page, its path through the page map, and some to choose victims from.</summary>
+    public const long ResidentBytesMin = 1L << 20;
+
+    /// <summary>The largest budget: frames are counted in 31 bits.</summary>
+    public const long ResidentBytesMax = 1L << 42;
+
+    /// <summary>The default budget.</summary>
+    public const long ResidentBytesDefault = 128L << 20;
+
+    /// <summary>
+    /// The budget in bytes for everything resident: pages and nodes of the page map. Rounded down to whole pages.
+    /// From <see cref="ResidentBytesMin"/> to <see cref="ResidentBytesMax"/>. Memory is taken as it is touched.
+    /// </summary>
+    public long ResidentBytes { get; init; } = ResidentBytesDefault;
+
+    /// <summary>Opens for reading only: nothing in the file is changed, and any number of readers may hold the store at once.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Called with one line for everything worth telling that is not an error, such as a root that was skipped.</summary>
+    public Action<string>? Diagnostics { get; init; }
+}
