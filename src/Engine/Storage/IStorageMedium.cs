@@ -19,39 +19,39 @@ namespace Everheap.Engine.Storage;
 public interface IStorageMedium : IDisposable
 {
     /// <summary>A name for messages: the path, for a file.</summary>
-    string Name { get; }
+    public string Name { get; }
 
     /// <summary>Whether writing, resizing and flushing are refused.</summary>
-    bool IsReadOnly { get; }
+    public bool IsReadOnly { get; }
 
     /// <summary>The length now, in bytes.</summary>
-    long Length { get; }
+    public long Length { get; }
 
     /// <summary>Fills <paramref name="destination"/> with the bytes at <paramref name="offset"/>.</summary>
     /// <exception cref="EndOfStreamException">The range reaches past the end.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
-    void Read(long offset, Span<byte> destination);
+    public void Read(long offset, Span<byte> destination);
 
     /// <summary>Writes all of <paramref name="source"/> at <paramref name="offset"/>, within the present length.</summary>
     /// <exception cref="IOException">The medium failed or is full; any part of the range may have been written.</exception>
-    void Write(long offset, ReadOnlySpan<byte> source);
+    public void Write(long offset, ReadOnlySpan<byte> source);
 
     /// <summary>Sets the length. Bytes added read as zero.</summary>
     /// <exception cref="IOException">The medium failed, is full, or does not allow that length.</exception>
-    void Resize(long length);
+    public void Resize(long length);
 
     /// <summary>Returns when every write and resize that returned before this call is durable.</summary>
     /// <exception cref="IOException">The medium failed; nothing is known of what was written since the last flush.</exception>
-    void Flush();
+    public void Flush();
 
     /// <summary>
     /// Like <see cref="Read"/>, from a mapped view, if the medium has one over this range: cheaper than a read, as no system call is made.
     /// </summary>
     /// <returns>False if this range has to be read by <see cref="Read"/>.</returns>
-    bool TryReadMapped(long offset, Span<byte> destination) => false;
+    public bool TryReadMapped(long offset, Span<byte> destination) => false;
 
     /// <summary>Gives the resident pages of mapped views back to the system, where there are any.</summary>
-    void ReleaseMapped()
+    public void ReleaseMapped()
     {
     }
 }
