@@ -1,3 +1,5 @@
+using Everheap.Vm.Validation;
+
 namespace Everheap.Vm.Modules;
 
 /// <content>Decoding.</content>
@@ -15,6 +17,7 @@ public sealed partial class Module
     public static Module Decode(ReadOnlyMemory<byte> bytes)
     {
         Module module = ModuleDecoder.Decode(bytes);
+        ModuleValidator.Validate(module);
         return module;
     }
 

@@ -173,6 +173,9 @@ public sealed partial class Module
     /// <summary>The name section, or null.</summary>
     internal NameSection? NameSection { get; set; }
 
+    /// <summary>The offset of the start section's contents.</summary>
+    internal int StartSectionOffset { get; set; }
+
     /// <summary>The data count section's number, or null where there is no such section.</summary>
     internal int? DeclaredDataCount { get; set; }
 

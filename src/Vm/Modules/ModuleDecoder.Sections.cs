@@ -52,7 +52,7 @@ internal sealed partial class ModuleDecoder
                     break;
                 case ExternalKind.Table:
                     index = _tables.Count;
-                    _tables.Add(TypeReader.ReadTableType(ref reader));
+                    AddTable(ref reader);
                     break;
                 case ExternalKind.Memory:
                     index = _memories.Count;
@@ -97,11 +97,16 @@ internal sealed partial class ModuleDecoder
         CheckTotal("tables", _tables.Count + count, ModuleLimits.TablesMax, offset);
         for (int i = 0; i < count; i++)
         {
-            offset = reader.Offset;
-            TableType table = TypeReader.ReadTableType(ref reader);
-            CheckLimits(table.Limits, uint.MaxValue, "table", offset);
-            _tables.Add(table);
+            AddTable(ref reader);
         }
+    }
+
+    private void AddTable(ref ByteReader reader)
+    {
+        int offset = reader.Offset;
+        TableType table = TypeReader.ReadTableType(ref reader);
+        CheckLimits(table.Limits, uint.MaxValue, "table", offset);
+        _tables.Add(table);
     }
 
     private void ReadMemories(ref ByteReader reader)

@@ -4,7 +4,7 @@ namespace Everheap.Vm.Modules;
 
 /// <summary>
 /// Decodes a module's sections (core specification, section 5.5). What is written is checked here; what it means is checked by
-/// the validator.
+/// <see cref="Validation.ModuleValidator"/>.
 /// </summary>
 /// <remarks>
 /// Invariants: sections come at most once and in order; each is read to its exact end; memory allocated is proportional to the
@@ -155,6 +155,7 @@ internal sealed partial class ModuleDecoder
                 ReadExports(ref reader);
                 break;
             case Section.Start:
+                _module.StartSectionOffset = reader.Offset;
                 _module.StartFunction = reader.ReadIndex("start function");
                 break;
             case Section.Element:

@@ -109,6 +109,6 @@ internal static class TypeReader
         string? feature = Unsupported.FeatureOfType(code);
         return feature is null
             ? new WasmFormatException(offset, $"{found} 0x{code:x2}: expected {expected}")
-            : Unsupported.Feature(feature, offset, $"{found} 0x{code:x2}");
+            : Unsupported.Feature(feature, offset, $"type 0x{code:x2}");
     }
 }
