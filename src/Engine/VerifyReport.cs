@@ -3,7 +3,7 @@ namespace Everheap.Engine;
 /// <summary>What kind of thing a problem was found with.</summary>
 public enum VerifySubject
 {
-    /// <summary>A root slot.</summary>
+    /// <summary>The root that was walked. (Slots that were refused are in <see cref="HeapStore.SkippedRoots"/>; after a crash one is normal.)</summary>
     Root,
 
     /// <summary>The catalog of heaps and checkpoints.</summary>
@@ -33,7 +33,7 @@ public sealed record VerifyProblem(VerifySubject Subject, string HeapName, long 
 /// <param name="MapNodes">Nodes of the page map whose checksums matched.</param>
 /// <param name="AllocatedPages">File pages the allocator says are in use.</param>
 /// <param name="ReachablePages">File pages found in use.</param>
-/// <param name="Problems">What was found wrong, up to a named limit; empty if all is well.</param>
+/// <param name="Problems">What was found wrong, up to <see cref="HeapStore.VerifyProblemCountMax"/>; empty if all is well.</param>
 /// <param name="ProblemCount">How many problems there are, listed or not.</param>
 public sealed record VerifyReport(
     long CheckpointNumber,

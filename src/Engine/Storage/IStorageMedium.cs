@@ -1,7 +1,7 @@
 namespace Everheap.Engine.Storage;
 
 /// <summary>
-/// Everything a store asks of the thing it lives on. There is one production implementation, a file;
+/// Everything a store asks of the thing it lives on. There is one production implementation, <see cref="FileMedium"/>;
 /// tests stand in their own to lose, tear, reorder and fail operations.
 /// </summary>
 /// <remarks>

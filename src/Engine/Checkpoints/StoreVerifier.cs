@@ -1,0 +1,251 @@
+using System.Numerics;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Checkpoints;
+
+/// <summary>
+/// Walks one checkpoint from its root, with nothing but the medium and the format: shares no state, and as little code as can be, with what wrote it.
+/// </summary>
+internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
+{
+    private readonly Superblock _root = root;
+    private readonly Dictionary<int, ulong[]> _reached = [];
+    private readonly List<VerifyProblem> _problems = [];
+    private readonly byte[] _page = new byte[FileLayout.PageSize];
+    private long _problemCount;
+    private long _pages;
+    private long _nodes;
+    private long _reachedPages;
+    private long _allocatedPages;
+    private string _heapName = "";
+
+    public VerifyReport Run(CancellationToken cancellation)
+    {
+        VerifyCatalog(cancellation);
+        VerifyAllocator(cancellation);
+        return new VerifyReport(
+            (long)_root.Sequence,
+            _pages,
+            _nodes,
+            _allocatedPages,
+            _reachedPages,
+            _problems,
+            _problemCount);
+    }
+
+    private void VerifyCatalog(CancellationToken cancellation)
+    {
+        if (!Catalog.TryRead(channel, _root, out var catalog))
+        {
+            Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), "the catalog does not match its checksum; no heap can be reached");
+            return;
+        }
+
+        Reach(_root.Catalog, VerifySubject.Catalog, 0);
+        ReadOnlySpan<HeapRecord> heaps = catalog.Heaps;
+        foreach (var heap in heaps[..(int)catalog.HeapCount])
+        {
+            _heapName = Catalog.Name(heap);
+            var pagesBefore = _pages;
+            var problemsBefore = _problemCount;
+            VerifyNode(heap.MapRoot, FileLayout.NodeLevels, 0, cancellation);
+            if (problemsBefore == _problemCount && (ulong)(_pages - pagesBefore) != heap.MappedPages)
+            {
+                Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), $"the catalog counts {heap.MappedPages} pages, the page map has {_pages - pagesBefore}");
+            }
+
+            _heapName = "";
+        }
+    }
+
+    private void VerifyNode(MapEntry entry, int level, ulong index, CancellationToken cancellation)
+    {
+        if (entry.Place == 0)
+        {
+            return;
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        var firstPage = (long)(index << (FileLayout.NodeShift * level));
+        var content = level == 0 ? _page : new byte[FileLayout.PageSize];
+        var subject = level == 0 ? VerifySubject.Page : VerifySubject.MapNode;
+        if (!Reach(entry, subject, firstPage) || !ReadAndCheck(entry, content, subject, firstPage))
+        {
+            return;
+        }
+
+        if (level == 0)
+        {
+            _pages++;
+            return;
+        }
+
+        _nodes++;
+        for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
+        {
+            var child = DiskView.As<MapEntry>(content.AsSpan(slot * MapEntry.Size));
+            VerifyNode(child, level - 1, (index << FileLayout.NodeShift) | (uint)slot, cancellation);
+        }
+    }
+
+    private bool ReadAndCheck(MapEntry entry, byte[] content, VerifySubject subject, long firstPage)
+    {
+        try
+        {
+            channel.Read(Offset(entry), content);
+        }
+        catch (IOException failure)
+        {
+            Report(subject, firstPage, Offset(entry), $"it cannot be read: {failure.Message}");
+            return false;
+        }
+
+        if (DiskView.Hash(content) != entry.Checksum)
+        {
+            Report(subject, firstPage, Offset(entry), "its checksum does not match");
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Notes that a page of the file is in use. False if it cannot be.</summary>
+    private bool Reach(MapEntry entry, VerifySubject subject, long firstPage)
+    {
+        if (entry.Place >= _root.FileLength >> FileLayout.PageShift)
+        {
+            Report(subject, firstPage, -1, $"its place {entry.Place} is past the end of the file");
+            return false;
+        }
+
+        var region = (int)(entry.Place >> FileLayout.RegionShift);
+        var bit = (int)(entry.Place & (FileLayout.RegionPages - 1));
+        if (!_reached.TryGetValue(region, out var bitmap))
+        {
+            _reached[region] = bitmap = new ulong[FileLayout.BitmapWords];
+        }
+
+        if (bit < FileLayout.RegionReservedPages || (bitmap[bit >> 6] & (1UL << (bit & 63))) != 0)
+        {
+            Report(subject, firstPage, Offset(entry), "its place is in use for something else as well");
+            return false;
+        }
+
+        bitmap[bit >> 6] |= 1UL << (bit & 63);
+        _reachedPages++;
+        return true;
+    }
+
+    private void VerifyAllocator(CancellationToken cancellation)
+    {
+        var regions = (int)((_root.FileLength + ((ulong)FileLayout.RegionPages << FileLayout.PageShift) - 1) >> (FileLayout.RegionShift + FileLayout.PageShift));
+        var directory = new byte[FileLayout.PageSize];
+        for (var group = 0; group < FileLayout.GroupCountMax && group << FileLayout.GroupShift < regions; group++)
+        {
+            var groupEntry = _root.Groups[group];
+            directory.AsSpan().Clear();
+            if (groupEntry.Written != 0 && !ReadSlot(groupEntry, FileLayout.DirectoryOffset(group, groupEntry.Slot), directory, "directory", group))
+            {
+                continue;
+            }
+
+            long free = 0;
+            for (var i = 0; i < FileLayout.GroupRegions && (group << FileLayout.GroupShift) + i < regions; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var entry = DiskView.As<SpaceEntry>(directory.AsSpan(i * SpaceEntry.Size));
+                free += entry.FreePages;
+                VerifyRegion((group << FileLayout.GroupShift) + i, entry);
+            }
+
+            if (free != groupEntry.FreePages)
+            {
+                Report(VerifySubject.Allocator, -1, -1, $"the root counts {groupEntry.FreePages} free pages in group {group}, its directory {free}");
+            }
+        }
+
+        if (_problemCount == 0 && (ulong)_allocatedPages != _root.AllocatedPages)
+        {
+            Report(VerifySubject.Root, -1, -1, $"the root counts {_root.AllocatedPages} allocated pages, the bitmaps have {_allocatedPages}");
+        }
+    }
+
+    private void VerifyRegion(int region, SpaceEntry entry)
+    {
+        var offset = FileLayout.BitmapOffset(region, entry.Slot);
+        if (entry.Written != 0 && !ReadSlot(entry, offset, _page, "bitmap", region))
+        {
+            return;
+        }
+
+        if (entry.Written == 0)
+        {
+            _page.AsSpan().Clear();
+        }
+
+        long lost = 0;
+        long unprotected = 0;
+        var free = FileLayout.RegionPages;
+        _reached.TryGetValue(region, out var reached);
+        for (var word = 0; word < FileLayout.BitmapWords; word++)
+        {
+            var allocated = DiskView.As<ulong>(_page.AsSpan(word * sizeof(ulong)));
+            free -= BitOperations.PopCount(allocated);
+            var expected = reached?[word] ?? 0;
+            expected |= word == 0 && entry.Written != 0 ? (1UL << FileLayout.RegionReservedPages) - 1 : 0;
+            lost += BitOperations.PopCount(allocated & ~expected);
+            unprotected += BitOperations.PopCount(expected & ~allocated);
+        }
+
+        _allocatedPages += FileLayout.RegionPages - free;
+        _reachedPages += entry.Written != 0 ? FileLayout.RegionReservedPages : 0;
+        if (entry.Written != 0 && entry.FreePages != free)
+        {
+            Report(VerifySubject.Allocator, -1, offset, $"region {region}: {free} pages are free, its entry counts {entry.FreePages}");
+        }
+
+        if (lost != 0)
+        {
+            Report(VerifySubject.Allocator, -1, offset, $"region {region}: {lost} pages are allocated that nothing reaches");
+        }
+
+        if (unprotected != 0)
+        {
+            Report(VerifySubject.Allocator, -1, offset, $"region {region}: {unprotected} pages are in use that are not allocated");
+        }
+    }
+
+    private bool ReadSlot(SpaceEntry entry, long offset, byte[] content, string what, int index)
+    {
+        try
+        {
+            if (entry.Slot < FileLayout.SlotCount)
+            {
+                channel.Read(offset, content);
+                if (DiskView.Hash(content) == entry.Checksum)
+                {
+                    return true;
+                }
+            }
+        }
+        catch (IOException failure)
+        {
+            Report(VerifySubject.Allocator, -1, offset, $"{what} {index} cannot be read: {failure.Message}");
+            return false;
+        }
+
+        Report(VerifySubject.Allocator, -1, offset, $"{what} {index} does not match its checksum");
+        return false;
+    }
+
+    private static long Offset(MapEntry entry) => (long)(entry.Place << FileLayout.PageShift);
+
+    private void Report(VerifySubject subject, long page, long offset, string message)
+    {
+        _problemCount++;
+        if (_problems.Count < HeapStore.VerifyProblemCountMax)
+        {
+            _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+
+namespace Everheap.Engine.Paging;
+
+/// <summary>
+/// A frame's life: Free, then Clean when something is loaded into it, Dirty at the first change in an epoch, Sealed when that epoch ends, Clean again when
+/// the checkpoint writer has written it, Free when it is evicted. An eviction takes a Dirty frame over Clean to Free at once, by writing it.
+/// </summary>
+internal enum FrameState : byte
+{
+    /// <summary>Holds nothing.</summary>
+    Free,
+
+    /// <summary>Holds what its parent's entry names.</summary>
+    Clean,
+
+    /// <summary>Changed in the current epoch. Only such a page has entries in store tables.</summary>
+    Dirty,
+
+    /// <summary>Changed in the sealed epoch and not written yet: its content does not change until the checkpoint writer has taken it.</summary>
+    Sealed,
+}
+
+/// <summary>More about a frame.</summary>
+[Flags]
+internal enum FrameFlags : byte
+{
+    None = 0,
+
+    /// <summary>Used since the clock last passed, other than through a translation table (there, the entry itself says so).</summary>
+    Referenced = 1,
+
+    /// <summary>Sealed, and no longer its page's frame: the page was copied or dropped since. Freed when written.</summary>
+    Orphan = 2,
+
+    /// <summary>Never evicted.</summary>
+    Pinned = 4,
+}
+
+/// <summary>What is known of a frame: 32 bytes beside its 4096.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Frame
+{
+    /// <summary>Which page or node it holds: see <see cref="FrameKey"/>.</summary>
+    public ulong Key;
+
+    /// <summary>The next frame in the list that this one is in, or -1.</summary>
+    public int Next;
+
+    /// <summary>The one before, or -1.</summary>
+    public int Previous;
+
+    /// <summary>The frame of the node that has this one's entry; -1 for the root.</summary>
+    public int Parent;
+
+    /// <summary>Resident frames (orphans included) whose parent this is, deferred places below it, and pins. Not evicted unless 0.</summary>
+    public int Children;
+
+    /// <summary>How many of <see cref="Children"/> are deferred places.</summary>
+    public ushort Deferred;
+
+    public FrameState State;
+
+    public FrameFlags Flags;
+
+    private readonly int _padding;
+}
+
+/// <summary>
+/// The name of a page or of a node of the page map. Pages: the page number. Nodes: the number of the first page below, in units of what the
+/// node covers, and the level (1 to 5) in the top byte.
+/// </summary>
+internal static class FrameKey
+{
+    public const int LevelShift = 56;
+
+    public static ulong Node(int level, ulong index) => ((ulong)level << LevelShift) | index;
+
+    public static int Level(ulong key) => (int)(key >> LevelShift);
+
+    public static ulong Index(ulong key) => key & ((1UL << LevelShift) - 1);
+}

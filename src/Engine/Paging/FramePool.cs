@@ -1,0 +1,143 @@
+using System.Runtime.CompilerServices;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+/// <summary>A list of frames, linked through <see cref="Frame.Next"/> and <see cref="Frame.Previous"/>. A frame is in one list at most.</summary>
+internal struct FrameList
+{
+    public int First;
+    public int Last;
+    public int Count;
+
+    public static FrameList Empty => new() { First = -1, Last = -1 };
+}
+
+/// <summary>All frames: one block of memory of exactly the budget, and 32 bytes beside each.</summary>
+/// <remarks>
+/// Invariant: frames are never more than the budget, and never move. Memory is taken as frames are first used: a frame that
+/// was used before is used again before one that was not.
+/// </remarks>
+internal sealed unsafe class FramePool : IDisposable
+{
+    private readonly ReservedMemory _arena;
+    private readonly ReservedMemory _infos;
+    private int _untouched;
+    private FrameList _free = FrameList.Empty;
+
+    public FramePool(long bytes)
+    {
+        Count = (int)(bytes >> FileLayout.PageShift);
+        _arena = new ReservedMemory((long)Count << FileLayout.PageShift);
+        _infos = new ReservedMemory((long)Count * sizeof(Frame));
+        Infos = (Frame*)_infos.Start;
+        Arena = _arena.Start;
+    }
+
+    /// <summary>How many frames there are.</summary>
+    public int Count { get; }
+
+    /// <summary>One per frame.</summary>
+    public Frame* Infos { get; }
+
+    /// <summary>The content of frame 0, then of frame 1, and so on.</summary>
+    public byte* Arena { get; }
+
+    /// <summary>Frames in use.</summary>
+    public int Used { get; private set; }
+
+    /// <summary>The frames that the clock has to look at: those below this were used at some time.</summary>
+    public int Touched => _untouched;
+
+    /// <summary>The content of a frame.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public byte* Content(int frame) => Arena + ((long)frame << FileLayout.PageShift);
+
+    /// <summary>The content of a frame.</summary>
+    public Span<byte> Span(int frame) => new(Content(frame), FileLayout.PageSize);
+
+    /// <summary>Takes a free frame, if there is one. Its content is anything.</summary>
+    public bool TryTake(out int frame)
+    {
+        frame = _free.First;
+        if (frame >= 0)
+        {
+            Remove(ref _free, frame);
+        }
+        else if (_untouched < Count)
+        {
+            frame = _untouched++;
+        }
+        else
+        {
+            return false;
+        }
+
+        ref var info = ref Infos[frame];
+        info = default;
+        info.Next = info.Previous = info.Parent = -1;
+        Used++;
+        return true;
+    }
+
+    /// <summary>Gives a frame back; it is in no list.</summary>
+    public void Return(int frame)
+    {
+        Infos[frame].State = FrameState.Free;
+        Infos[frame].Flags = FrameFlags.None;
+        Append(ref _free, frame);
+        Used--;
+    }
+
+    /// <summary>Adds a frame to the end of a list.</summary>
+    public void Append(ref FrameList list, int frame)
+    {
+        ref var info = ref Infos[frame];
+        info.Next = -1;
+        info.Previous = list.Last;
+        if (list.Last >= 0)
+        {
+            Infos[list.Last].Next = frame;
+        }
+        else
+        {
+            list.First = frame;
+        }
+
+        list.Last = frame;
+        list.Count++;
+    }
+
+    /// <summary>Takes a frame out of a list.</summary>
+    public void Remove(ref FrameList list, int frame)
+    {
+        ref var info = ref Infos[frame];
+        if (info.Previous >= 0)
+        {
+            Infos[info.Previous].Next = info.Next;
+        }
+        else
+        {
+            list.First = info.Next;
+        }
+
+        if (info.Next >= 0)
+        {
+            Infos[info.Next].Previous = info.Previous;
+        }
+        else
+        {
+            list.Last = info.Previous;
+        }
+
+        info.Next = info.Previous = -1;
+        list.Count--;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _arena.Dispose();
+        _infos.Dispose();
+    }
+}

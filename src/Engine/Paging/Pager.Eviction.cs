@@ -1,0 +1,213 @@
+using System.Diagnostics;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+// Taking frames back: a clock with a second chance. Taking a page's translation entries away is clearing its reference bit; a page
+// whose entries are gone when the hand comes round again is a victim. Called under the gate, by the mutator.
+internal sealed unsafe partial class Pager
+{
+    /// <summary>Dirty victims are written this many at a time, side by side, so that one write serves many faults.</summary>
+    private const int BatchPages = 64;
+
+    /// <summary>How far the hand goes on to fill a batch, in frames.</summary>
+    private const int BatchScanFrames = 4 * BatchPages;
+
+    /// <summary>
+    /// Times the hand goes round before giving up: once to take references away, once for pages, and once for each level of nodes that became childless by that.
+    /// </summary>
+    private const int RevolutionsMax = 2 + FileLayout.NodeLevels;
+
+    private readonly int[] _batch = new int[BatchPages];
+    private int _hand;
+
+    /// <summary>A frame to fill. Waits for the checkpoint writer if everything else is in its hands.</summary>
+    private int TakeFrame()
+    {
+        int frame;
+        while (!TryTakeFrame(out frame))
+        {
+            WaitForWriter();
+        }
+
+        return frame;
+    }
+
+    /// <summary>A frame to fill, if one is free or can be made so without waiting for the checkpoint writer.</summary>
+    private bool TryTakeFrame(out int frame) => _pool.TryTake(out frame) || (TryEvict() && _pool.TryTake(out frame));
+
+    /// <summary>Frees at least one frame.</summary>
+    private bool TryEvict()
+    {
+        var batchMax = Math.Min(BatchPages, _pool.Count / 16);
+        var batched = 0;
+        var freed = false;
+        var stop = (long)_pool.Touched * RevolutionsMax;
+        for (long step = 0; step < stop && !(freed && batched == 0); step++)
+        {
+            var frame = _hand;
+            _hand = frame + 1 == _pool.Touched ? 0 : frame + 1;
+            ref var info = ref _infos[frame];
+            if (info.State is FrameState.Free or FrameState.Sealed || info.Children != 0 || (info.Flags & FrameFlags.Pinned) != 0)
+            {
+                continue;
+            }
+
+            var isPage = FrameKey.Level(info.Key) == 0;
+            var wasUsed = (info.Flags & FrameFlags.Referenced) != 0;
+            info.Flags &= ~FrameFlags.Referenced;
+            wasUsed |= isPage && ClearEntries(info.Key);
+            if (wasUsed)
+            {
+                continue;
+            }
+
+            if (info.State == FrameState.Clean)
+            {
+                Evict(frame);
+                freed = true;
+            }
+            else if (!isPage)
+            {
+                if (!_isMapSealed && !_channel.IsFailed)
+                {
+                    WriteOutNode(frame);
+                    Evict(frame);
+                    freed = true;
+                }
+            }
+            else if (CanWriteOut(frame, batched))
+            {
+                if (batched == 0)
+                {
+                    stop = Math.Min(stop, step + BatchScanFrames);
+                }
+
+                info.Flags |= FrameFlags.Pinned; // so that the hand does not take it twice
+                _batch[batched++] = frame;
+                if (batched == batchMax)
+                {
+                    break;
+                }
+            }
+        }
+
+        if (batched > 0)
+        {
+            WriteOutBatch(batched);
+            freed = true;
+        }
+
+        return freed;
+    }
+
+    /// <summary>Frees a Clean frame that no table has an entry of.</summary>
+    private void Evict(int frame)
+    {
+        Remove(frame);
+        _evictions++;
+    }
+
+    /// <summary>Takes a Clean frame out of everything.</summary>
+    private void Remove(int frame)
+    {
+        _index.Remove(frame);
+        var parent = _infos[frame].Parent;
+        if (parent >= 0)
+        {
+            _infos[parent].Children--;
+        }
+
+        _pool.Return(frame);
+    }
+
+    /// <summary>Whether a dirty page can be written now, and its new place be noted.</summary>
+    private bool CanWriteOut(int frame, int batched)
+    {
+        if (_channel.IsFailed)
+        {
+            return false;
+        }
+
+        return !_isMapSealed || CanDefer(_infos[frame].Parent, batched);
+    }
+
+    /// <summary>Writes dirty pages to fresh places, as few runs as can be had, and frees their frames.</summary>
+    private void WriteOutBatch(int count)
+    {
+        try
+        {
+            var written = 0;
+            while (written < count)
+            {
+                var place = _allocator.Allocate(Epoch.Current, count - written, out var run);
+                for (var i = 0; i < run; i++)
+                {
+                    _pool.Span(_batch[written + i]).CopyTo(Staged(i));
+                }
+
+                _channel.Write((long)(place << FileLayout.PageShift), new ReadOnlySpan<byte>(_staging.Start, run << FileLayout.PageShift));
+                for (var i = 0; i < run; i++)
+                {
+                    var frame = _batch[written + i];
+                    SetPlace(frame, new MapEntry { Place = place + (uint)i, Checksum = DiskView.Hash(Staged(i)) });
+                    _pool.Remove(ref _dirty[0], frame);
+                    _infos[frame].State = FrameState.Clean;
+                    Evict(frame);
+                }
+
+                written += run;
+                _dirtyEvictions += run;
+                _epochEvictedPages += run;
+                _epochEvictedBytes += (long)run << FileLayout.PageShift;
+            }
+        }
+        catch
+        {
+            for (var i = 0; i < count; i++)
+            {
+                _infos[_batch[i]].Flags &= ~FrameFlags.Pinned;
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Writes a dirty node to a fresh place. The map is the current epoch's.</summary>
+    private void WriteOutNode(int frame)
+    {
+        ref var info = ref _infos[frame];
+        var level = FrameKey.Level(info.Key);
+        var content = _pool.Span(frame);
+        MapEntry entry = default;
+        if (content.IndexOfAnyExcept((byte)0) >= 0)
+        {
+            entry.Place = _allocator.Allocate(Epoch.Current, 1, out _);
+            entry.Checksum = DiskView.Hash(content);
+            _channel.Write((long)(entry.Place << FileLayout.PageShift), content);
+            _dirtyEvictions++;
+            _epochEvictedBytes += FileLayout.PageSize;
+        }
+
+        SetCurrentEntry(info.Parent, (int)(FrameKey.Index(info.Key) & (FileLayout.NodeEntries - 1)), entry);
+        _pool.Remove(ref _dirty[level], frame);
+        info.State = FrameState.Clean;
+    }
+
+    private Span<byte> Staged(int index) => new(_staging.Start + ((long)index << FileLayout.PageShift), FileLayout.PageSize);
+
+    /// <summary>Lets go of the gate until the checkpoint writer has got on. The writer never waits for the mutator, so it does.</summary>
+    private void WaitForWriter()
+    {
+        if (!_isWriterActive)
+        {
+            _channel.ThrowIfFailed();
+            throw new HeapException(
+                $"{_channel.Name}: the budget of {(long)_pool.Count << FileLayout.PageShift} bytes is too small for what is needed at once. Open the store with more.");
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        Monitor.Wait(_gate);
+        CountStall(start);
+    }
+}

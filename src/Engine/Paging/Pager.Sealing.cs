@@ -1,0 +1,197 @@
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+// What a checkpoint asks of the pager: the seal, by the mutator; then, by the checkpoint writer, taking sealed frames and entering where they went.
+internal sealed unsafe partial class Pager
+{
+    /// <summary>Deferred places are put into the map this many slots a gate.</summary>
+    private const int MergeSlots = 2048;
+
+    /// <summary>Dirty frames: pages at [0], nodes at their level.</summary>
+    private readonly FrameList[] _dirty = new FrameList[FileLayout.NodeLevels + 1];
+
+    /// <summary>Sealed frames that the writer has not taken yet. The writer's alone between seal and completion.</summary>
+    private readonly FrameList[] _sealed = new FrameList[FileLayout.NodeLevels + 1];
+
+    private bool _isMapSealed;
+    private bool _isWriterActive;
+    private long _epochEvictedPages;
+    private long _epochEvictedBytes;
+
+    /// <summary>Closes the epoch: everything Dirty becomes Sealed. Proportional to that. The previous checkpoint is complete.</summary>
+    /// <param name="evictedPages">Pages written in this epoch already, by eviction.</param>
+    /// <param name="evictedBytes">Bytes written in this epoch already, by eviction.</param>
+    public void Seal(out long evictedPages, out long evictedBytes)
+    {
+        lock (_gate)
+        {
+            for (var frame = _dirty[0].First; frame >= 0; frame = _infos[frame].Next)
+            {
+                _infos[frame].State = FrameState.Sealed;
+                ClearStoreEntries(_infos[frame].Key);
+            }
+
+            for (var level = 1; level <= FileLayout.NodeLevels; level++)
+            {
+                for (var frame = _dirty[level].First; frame >= 0; frame = _infos[frame].Next)
+                {
+                    _infos[frame].State = FrameState.Sealed;
+                }
+            }
+
+            for (var level = 0; level <= FileLayout.NodeLevels; level++)
+            {
+                _sealed[level] = _dirty[level];
+                _dirty[level] = FrameList.Empty;
+            }
+
+            _allocator.Seal();
+            evictedPages = _epochEvictedPages;
+            evictedBytes = _epochEvictedBytes;
+            _epochEvictedPages = 0;
+            _epochEvictedBytes = 0;
+            _isMapSealed = true;
+            _isWriterActive = true;
+        }
+    }
+
+    /// <summary>How many sealed frames of a level (0: pages) are to be written.</summary>
+    public int SealedCount(int level) => _sealed[level].Count;
+
+    /// <summary>Hands a level's sealed frames over to the writer.</summary>
+    public void TakeSealed(int level, Span<ulong> keys, Span<int> frames)
+    {
+        var count = 0;
+        for (var frame = _sealed[level].First; frame >= 0; frame = _infos[frame].Next)
+        {
+            keys[count] = _infos[frame].Key;
+            frames[count++] = frame;
+        }
+
+        _sealed[level] = FrameList.Empty;
+    }
+
+    /// <summary>The content of a sealed frame, which does not change.</summary>
+    public ReadOnlySpan<byte> SealedContent(int frame) => _pool.Span(frame);
+
+    /// <summary>A run of places for the sealed epoch.</summary>
+    public ulong AllocateSealed(int wanted, out int count)
+    {
+        lock (_gate)
+        {
+            return _allocator.Allocate(Epoch.Sealed, wanted, out count);
+        }
+    }
+
+    /// <summary>Gives a place back on behalf of the sealed epoch.</summary>
+    public void ReleaseSealed(ulong place)
+    {
+        lock (_gate)
+        {
+            _allocator.Release(Epoch.Sealed, place);
+        }
+    }
+
+    /// <summary>Sealed frames have been written: enters where, and lets the mutator have them back.</summary>
+    public void EnterSealed(ReadOnlySpan<int> frames, ReadOnlySpan<MapEntry> entries)
+    {
+        lock (_gate)
+        {
+            for (var i = 0; i < frames.Length; i++)
+            {
+                var frame = frames[i];
+                ref var info = ref _infos[frame];
+                var level = FrameKey.Level(info.Key) + 1;
+                if (info.Parent < 0)
+                {
+                    var root = MapRoot;
+                    Exchange(ref root, entries[i], level, Epoch.Sealed);
+                    MapRoot = root;
+                }
+                else
+                {
+                    SetSealedEntry(info.Parent, (int)(FrameKey.Index(info.Key) & (FileLayout.NodeEntries - 1)), entries[i], level);
+                }
+
+                info.State = FrameState.Clean;
+                if ((info.Flags & FrameFlags.Orphan) != 0)
+                {
+                    _infos[info.Parent].Children--;
+                    _pool.Return(frame);
+                }
+            }
+
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>The map has been written: it is the current epoch's from here on. Puts into it what was deferred.</summary>
+    public void UnsealMap()
+    {
+        lock (_gate)
+        {
+            _isMapSealed = false;
+        }
+
+        for (var position = 0; position < DeferredPlaces.SlotCount;)
+        {
+            lock (_gate)
+            {
+                if (_deferred.Count == 0)
+                {
+                    break;
+                }
+
+                var end = Math.Min(position + MergeSlots, DeferredPlaces.SlotCount);
+                MapEntry* deferred;
+                while ((deferred = _deferred.Next(ref position, end, out var page)) != null)
+                {
+                    var leaf = _index.Find(FrameKey.Node(1, page >> FileLayout.NodeShift));
+                    var entry = *deferred;
+                    var slot = (int)(page & (FileLayout.NodeEntries - 1));
+                    if (entry.Place != 0 || Entries(leaf)[slot].Place != 0)
+                    {
+                        SetCurrentEntry(leaf, slot, entry);
+                    }
+
+                    Consume(deferred, leaf);
+                }
+
+                Monitor.PulseAll(_gate);
+            }
+        }
+
+        lock (_gate)
+        {
+            _deferred.Clear();
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>The writer is done, well or not; nobody is to wait for it any more.</summary>
+    public void EndWriting(bool isDurable)
+    {
+        lock (_gate)
+        {
+            if (isDurable)
+            {
+                _allocator.OnDurable();
+            }
+
+            _isWriterActive = false;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private void SetSealedEntry(int node, int slot, in MapEntry entry, int level)
+    {
+        Exchange(ref Entries(node)[slot], entry, level, Epoch.Sealed);
+        ref var info = ref _infos[node];
+        if (info.State == FrameState.Clean)
+        {
+            info.State = FrameState.Sealed;
+            _pool.Append(ref _sealed[level], node);
+        }
+    }
+}

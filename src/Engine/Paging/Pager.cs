@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+/// <summary>
+/// Serves the pages of a heap from a bounded set of frames.
+/// </summary>
+/// <remarks>
+/// <para>A page's life: it has no place and reads as zero; its first store gives it a frame, Dirty; a checkpoint or an eviction gives it a place in the
+/// file; a fault brings it back from there. Every change after a checkpoint moves it to a fresh place.</para>
+/// <para>Invariants:</para>
+/// <list type="number">
+/// <item>Frames in use never exceed the budget: pages, copies for a checkpoint's sake and nodes of the page map all come from one pool.</item>
+/// <item>A resident page's leaf is resident, and a resident node's parent is (<see cref="Frame.Parent"/>, counted in <see cref="Frame.Children"/>). So
+/// writing a page out never has to load anything, and neither eviction nor the checkpoint writer can run out of frames half-way.</item>
+/// <item>A page has an entry in a store table only while its frame is Dirty; in a load table only while it is resident, or has never been written and
+/// the entry is the zero frame's.</item>
+/// <item>A Sealed frame's content does not change. Only the checkpoint writer makes it Clean.</item>
+/// <item>While <see cref="_isMapSealed"/>, the nodes of the page map belong to the checkpoint writer; the mutator reads them, and leaves new places in
+/// <see cref="_deferred"/>.</item>
+/// <item>Whoever replaces an entry of the map gives the place back that it named, on behalf of the epoch the entry belongs to.</item>
+/// </list>
+/// <para>
+/// Concurrency: one mutator thread and one checkpoint writer. The gate guards everything here but the content of frames and the translation tables,
+/// which are the mutator's alone (Sealed content is read-only to both). The mutator holds the gate in every call, also during its own reads and
+/// evictions: only the writer then waits, and nobody waits for it at that moment. The writer holds it for bookkeeping only, never
+/// during its reads and writes (the exception: a bitmap that has to be loaded, one page), so a fault waits for it some microseconds at most.
+/// Waiting (<see cref="WaitForWriter"/>) lets go of the gate, so whatever was read before is read again after.
+/// </para>
+/// </remarks>
+internal sealed unsafe partial class Pager : IDisposable
+{
+    private readonly object _gate = new();
+    private readonly StoreChannel _channel;
+    private readonly SpaceAllocator _allocator;
+    private readonly string _heapName;
+    private readonly bool _isReadOnly;
+    private readonly FramePool _pool;
+    private readonly Frame* _infos;
+    private readonly ResidentIndex _index;
+    private readonly ReservedMemory _zeroFrame = new(FileLayout.PageSize);
+    private readonly ReservedMemory _staging = new((long)BatchPages << FileLayout.PageShift);
+    private TranslationWindow[] _windows = [];
+    private long _faults;
+    private long _mapFaults;
+    private long _softFaults;
+    private long _evictions;
+    private long _dirtyEvictions;
+    private long _sealedCopies;
+    private long _stallTicks;
+    private bool _isDisposed;
+
+    /// <summary>Starts from a heap as a root has it.</summary>
+    public Pager(StoreChannel channel, SpaceAllocator allocator, string heapName, in HeapRecord heap, HeapStoreOptions options)
+    {
+        _channel = channel;
+        _allocator = allocator;
+        _heapName = heapName;
+        _isReadOnly = options.ReadOnly;
+        _pool = new FramePool(options.ResidentBytes);
+        _infos = _pool.Infos;
+        _index = new ResidentIndex(_pool);
+        _zeroFrame.MakeReadOnly();
+        MapRoot = heap.MapRoot;
+        MappedPages = (long)heap.MappedPages;
+        for (var level = 0; level <= FileLayout.NodeLevels; level++)
+        {
+            _dirty[level] = FrameList.Empty;
+            _sealed[level] = FrameList.Empty;
+        }
+    }
+
+    /// <summary>Guards this pager and its allocator.</summary>
+    public object Gate => _gate;
+
+    /// <summary>Pages changed since the last seal that are resident. Readable from any thread.</summary>
+    public long DirtyPages => Volatile.Read(ref _dirty[0].Count);
+
+    /// <summary>What a page that was never written reads as.</summary>
+    public byte* ZeroFrame => _zeroFrame.Start;
+
+    /// <summary>Makes a page readable. Valid until the next call.</summary>
+    public byte* Load(ulong page)
+    {
+        lock (_gate)
+        {
+            var frame = Fault(page, create: false);
+            if (frame < 0)
+            {
+                return ZeroFrame;
+            }
+
+            return _pool.Content(frame);
+        }
+    }
+
+    /// <summary>Makes a page writable, and Dirty. Valid until the next call.</summary>
+    public byte* Store(ulong page)
+    {
+        lock (_gate)
+        {
+            return _pool.Content(MakeDirty(page, isOverwritten: false));
+        }
+    }
+
+    /// <summary>Copies out of one page.</summary>
+    public void Read(ulong page, int offset, Span<byte> destination)
+    {
+        lock (_gate)
+        {
+            var frame = Fault(page, create: false);
+            if (frame < 0)
+            {
+                destination.Clear();
+                return;
+            }
+
+            _infos[frame].Flags |= FrameFlags.Referenced;
+            _pool.Span(frame).Slice(offset, destination.Length).CopyTo(destination);
+        }
+    }
+
+    /// <summary>Copies into one page.</summary>
+    public void Write(ulong page, int offset, ReadOnlySpan<byte> source)
+    {
+        lock (_gate)
+        {
+            var frame = MakeDirty(page, isOverwritten: source.Length == FileLayout.PageSize);
+            _infos[frame].Flags |= FrameFlags.Referenced;
+            source.CopyTo(_pool.Span(frame)[offset..]);
+        }
+    }
+
+    /// <summary>Zeroes a part of one page, without giving it a frame if it reads as zero already.</summary>
+    public void Zero(ulong page, int offset, int length)
+    {
+        lock (_gate)
+        {
+            if (Fault(page, create: false) >= 0)
+            {
+                var frame = MakeDirty(page, isOverwritten: false);
+                _infos[frame].Flags |= FrameFlags.Referenced;
+                _pool.Span(frame).Slice(offset, length).Clear();
+            }
+        }
+    }
+
+    /// <summary>From now on keeps the entries of this window true.</summary>
+    public void AddWindow(TranslationWindow window) => _windows = [.. _windows, window];
+
+    /// <summary>Forgets a window.</summary>
+    public void RemoveWindow(TranslationWindow window) => _windows = [.. _windows.Where(other => other != window)];
+
+    /// <summary>Adds this pager's counts.</summary>
+    public HeapStatistics AddTo(HeapStatistics statistics)
+    {
+        lock (_gate)
+        {
+            return statistics with
+            {
+                Faults = _faults,
+                MapFaults = _mapFaults,
+                SoftFaults = _softFaults,
+                Evictions = _evictions,
+                DirtyEvictions = _dirtyEvictions,
+                SealedCopies = _sealedCopies,
+                DirtyPages = _dirty[0].Count,
+                DirtyBytes = (long)_dirty[0].Count << FileLayout.PageShift,
+                ResidentFrames = _pool.Used,
+                FrameCount = _pool.Count,
+                StallTime = Stopwatch.GetElapsedTime(0, _stallTicks),
+            };
+        }
+    }
+
+    /// <summary>Adds to the time the mutator spent waiting for the writer.</summary>
+    public void CountStall(long since) => _stallTicks += Stopwatch.GetTimestamp() - since;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        foreach (var window in _windows)
+        {
+            window.Dispose();
+        }
+
+        _deferred.Dispose();
+        _index.Dispose();
+        _pool.Dispose();
+        _staging.Dispose();
+        _zeroFrame.Dispose();
+    }
+
+    /// <summary>Takes a page's entries out of every table. True if it had one: it was used since that was last done.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool ClearEntries(ulong page)
+    {
+        var had = false;
+        foreach (var window in _windows)
+        {
+            had |= window.Clear(page);
+        }
+
+        return had;
+    }
+
+    private void ClearStoreEntries(ulong page)
+    {
+        foreach (var window in _windows)
+        {
+            window.ClearStore(page);
+        }
+    }
+}

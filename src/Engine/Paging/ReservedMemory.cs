@@ -1,0 +1,79 @@
+using System.Runtime.InteropServices;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+/// <summary>
+/// A block of zeroed, page-aligned address space that takes memory as it is touched. The owner frees it, after the last use of its addresses.
+/// </summary>
+internal sealed unsafe class ReservedMemory : IDisposable
+{
+    private readonly nuint _length;
+    private void* _start;
+
+    /// <summary>Reserves.</summary>
+    /// <param name="length">Bytes.</param>
+    /// <param name="wantsHugePages">Whether it is used densely enough for pages of 2 MiB to be no waste.</param>
+    public ReservedMemory(long length, bool wantsHugePages = false)
+    {
+        _length = checked((nuint)length);
+        if (Libc.IsAvailable)
+        {
+            var start = Libc.Map(
+                0,
+                _length,
+                Libc.ProtRead | Libc.ProtWrite,
+                Libc.MapPrivate | Libc.MapAnonymous | Libc.MapNoReserve,
+                -1,
+                0);
+            if (start == -1)
+            {
+                throw new HeapException($"{length} bytes of address space could not be reserved. Is there a limit on this process (ulimit -v)?");
+            }
+
+            if (wantsHugePages)
+            {
+                _ = Libc.Advise(start, _length, Libc.AdviseHugePage);
+            }
+
+            _start = (void*)start;
+        }
+        else
+        {
+            // The system's allocator maps blocks of this size lazily, too.
+            _start = NativeMemory.AlignedAlloc(_length, FileLayout.PageSize);
+            NativeMemory.Clear(_start, _length);
+        }
+    }
+
+    public byte* Start => (byte*)_start;
+
+    /// <summary>From now on, writing here ends the process instead of going unnoticed; where the system can.</summary>
+    public void MakeReadOnly()
+    {
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.Protect((nint)_start, _length, Libc.ProtRead);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_start == null)
+        {
+            return;
+        }
+
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.Unmap((nint)_start, _length);
+        }
+        else
+        {
+            NativeMemory.AlignedFree(_start);
+        }
+
+        _start = null;
+    }
+}

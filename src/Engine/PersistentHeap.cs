@@ -1,0 +1,283 @@
+using System.Diagnostics;
+using System.Numerics;
+using Everheap.Engine.Checkpoints;
+using Everheap.Engine.Paging;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine;
+
+/// <summary>
+/// One persistent address space: sparse, zero where nothing was written, and held in memory only as far as the budget allows.
+/// </summary>
+/// <remarks>
+/// One thread, the mutator, calls everything here; members that any thread may call say so. A checkpoint is the whole heap
+/// at the moment it was sealed; the heap goes on changing while it is written.
+/// </remarks>
+public sealed class PersistentHeap : IDisposable
+{
+    /// <summary>Bytes of a page: the unit of dirty tracking, of eviction and of allocation.</summary>
+    public const int PageSize = FileLayout.PageSize;
+
+    /// <summary>log2 of <see cref="PageSize"/>.</summary>
+    public const int PageShift = FileLayout.PageShift;
+
+    /// <summary>Bytes of a heap's address space, the engine's own part at the end included.</summary>
+    public const ulong AddressSpaceBytes = 1UL << 48;
+
+    /// <summary>The address after the last that can be used: the 64 GiB above hold the engine's own account of address ranges.</summary>
+    public const ulong AddressEnd = AddressSpaceBytes - (1UL << 36);
+
+    private readonly HeapStore _store;
+    private readonly HeapStoreOptions _options;
+    private readonly SpaceAllocator _allocator;
+    private readonly Pager _pager;
+    private readonly CheckpointWriter _writer;
+    private readonly AddressRanges _ranges;
+    private readonly HeapMeter _meter;
+    private bool _isDisposed;
+
+    internal PersistentHeap(HeapStore store, in HeapRecord record, HeapStoreOptions options)
+    {
+        _store = store;
+        _options = options;
+        Name = Catalog.Name(record);
+        _allocator = new SpaceAllocator(store.Channel, store.Roots.Current);
+        _pager = new Pager(store.Channel, _allocator, Name, record, options);
+        _writer = new CheckpointWriter(_pager, _allocator, store, record.Id);
+        _ranges = new AddressRanges(this);
+        _meter = new HeapMeter(this);
+    }
+
+    /// <summary>The heap's name. Any thread.</summary>
+    public string Name { get; }
+
+    /// <summary>Bytes of pages changed since the last seal and resident. Cheap; any thread.</summary>
+    public long DirtyBytes => _pager.DirtyPages << PageShift;
+
+    /// <summary>The number of the newest durable checkpoint; 0 if there is none yet. Any thread.</summary>
+    public ulong LatestCheckpointNumber => _store.LatestCheckpointNumber;
+
+    /// <summary>Counts and times since the heap was opened. Any thread; may wait for a fault to be served.</summary>
+    public HeapStatistics Statistics => _writer.AddTo(_pager.AddTo(new HeapStatistics
+    {
+        BytesRead = _store.Channel.BytesRead,
+        BytesWritten = _store.Channel.BytesWritten,
+    }));
+
+    /// <summary>Copies from the heap. Pages never written read as zero, and cost no frame.</summary>
+    /// <param name="address">Where to start.</param>
+    /// <param name="destination">As much as is to be read; the range ends at or before <see cref="AddressEnd"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
+    /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
+    public void Read(ulong address, Span<byte> destination)
+    {
+        CheckRange(address, (ulong)destination.Length);
+        ReadAnywhere(address, destination);
+    }
+
+    /// <summary>Copies to the heap. A page that is written whole is not read before.</summary>
+    /// <param name="address">Where to start.</param>
+    /// <param name="source">What to write; the range ends at or before <see cref="AddressEnd"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
+    /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only, or its file has reached its largest length.</exception>
+    public void Write(ulong address, ReadOnlySpan<byte> source)
+    {
+        CheckRange(address, (ulong)source.Length);
+        WriteAnywhere(address, source);
+    }
+
+    /// <summary>Makes a range read as zero: whole pages are dropped, and their space in the file comes back; parts of pages are written over.</summary>
+    /// <param name="address">Where to start.</param>
+    /// <param name="length">How many bytes; the range ends at or before <see cref="AddressEnd"/>.</param>
+    /// <remarks>Takes time by what is there, not by the length.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
+    /// <exception cref="HeapCorruptedException">A page or a node of the page map does not match its checksum.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    public void Clear(ulong address, ulong length)
+    {
+        CheckRange(address, length);
+        ThrowIfReadOnly();
+        var end = address + length;
+        var first = (address + PageSize - 1) >> PageShift;
+        var last = end >> PageShift;
+        if (first > last)
+        {
+            ZeroWithin(address, end); // inside one page
+            return;
+        }
+
+        ZeroWithin(address, first << PageShift);
+        _pager.Drop(first, last);
+        ZeroWithin(last << PageShift, end);
+    }
+
+    /// <summary>Sets a range of addresses aside. Its content is zero.</summary>
+    /// <param name="length">Bytes, at least 1; counted in whole pages.</param>
+    /// <param name="alignment">Of the address, in bytes: a power of two; at least a page is given.</param>
+    /// <returns>The first address; never below 1 MiB.</returns>
+    /// <remarks>Which ranges are set aside is part of every checkpoint. First-fit, in time logarithmic in the number of free ranges.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The length is 0, or the alignment is no power of two.</exception>
+    /// <exception cref="HeapException">No range that long is free.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    public ulong Allocate(ulong length, ulong alignment = PageSize)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ArgumentOutOfRangeException.ThrowIfZero(length);
+        if (!BitOperations.IsPow2(alignment))
+        {
+            throw new ArgumentOutOfRangeException(nameof(alignment), alignment, "An alignment is a power of two.");
+        }
+
+        ThrowIfReadOnly();
+        var isPossible = length <= AddressEnd && alignment <= AddressEnd;
+        var page = isPossible ? _ranges.Allocate((length + PageSize - 1) >> PageShift, Math.Max(alignment >> PageShift, 1)) : 0;
+        return page != 0
+            ? page << PageShift
+            : throw new HeapException($"Heap '{Name}': no {length} bytes of address space are free in one piece. Release what is not needed.");
+    }
+
+    /// <summary>Gives a range of addresses back, or a part of one: its pages are dropped, and it can be set aside again.</summary>
+    /// <param name="address">Where to start; at a page.</param>
+    /// <param name="length">Bytes; counted in whole pages.</param>
+    /// <exception cref="ArgumentException">The range is not at a page, reaches outside what can be allocated, or is in part free already.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    public void Release(ulong address, ulong length)
+    {
+        CheckRange(address, length);
+        ThrowIfReadOnly();
+        if (length == 0)
+        {
+            return;
+        }
+
+        if ((address & (PageSize - 1)) != 0 || address < AddressRanges.FirstAddress)
+        {
+            throw new ArgumentException($"Only what was allocated can be released, and 0x{address:x} was not: it is not at a page, or below what is given out.", nameof(address));
+        }
+
+        var pages = (length + PageSize - 1) >> PageShift;
+        if (!_ranges.TryRelease(address >> PageShift, pages))
+        {
+            throw new ArgumentException($"Of the {length} bytes at 0x{address:x}, some are not allocated.", nameof(address));
+        }
+
+        _pager.Drop(address >> PageShift, (address >> PageShift) + pages);
+    }
+
+    /// <summary>Opens translation tables for <see cref="TranslationWindow.WindowBytes"/> from an address on.</summary>
+    /// <param name="address">At a page, below <see cref="AddressEnd"/>.</param>
+    /// <exception cref="ArgumentException">The address is not at a page, or past the end.</exception>
+    public TranslationWindow OpenWindow(ulong address)
+    {
+        CheckRange(address, 1);
+        return (address & (PageSize - 1)) == 0
+            ? new TranslationWindow(_pager, address)
+            : throw new ArgumentException($"A window starts at a page, and 0x{address:x} does not.", nameof(address));
+    }
+
+    /// <summary>Makes a checkpoint, and returns when it is durable.</summary>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier; the checkpoint before holds.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
+    public CheckpointInfo Checkpoint() => BeginCheckpoint().Wait();
+
+    /// <summary>
+    /// Seals the heap as it is now, and returns while a thread of the store's own writes it. If a checkpoint is being written already, waits for that first.
+    /// </summary>
+    /// <remarks>The seal takes time by the pages changed since the last: some 0.1 us each.</remarks>
+    /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
+    public PendingCheckpoint BeginCheckpoint()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ThrowIfReadOnly();
+        WaitForCheckpoint();
+        _store.Channel.ThrowIfFailed();
+        return _writer.Begin();
+    }
+
+    /// <summary>
+    /// Closes the heap; its windows with it. Waits for a checkpoint that is being written, and makes none: what has changed since the last is lost.
+    /// </summary>
+    public void Dispose()
+    {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        WaitForCheckpoint();
+        _meter.Dispose();
+        _writer.Dispose();
+        _pager.Dispose();
+        _allocator.Dispose();
+        _store.Closed(this);
+    }
+
+    /// <summary>Waits until no checkpoint is being written, whether it went well or not.</summary>
+    internal void WaitForCheckpoint()
+    {
+        if (_writer.Latest is { IsCompleted: false } pending)
+        {
+            var start = Stopwatch.GetTimestamp();
+            ((IAsyncResult)pending.Completion).AsyncWaitHandle.WaitOne();
+            _pager.CountStall(start);
+        }
+    }
+
+    /// <summary>Reads, also from the engine's own part of the address space.</summary>
+    internal void ReadAnywhere(ulong address, Span<byte> destination)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        while (!destination.IsEmpty)
+        {
+            var offset = (int)(address & (PageSize - 1));
+            var count = Math.Min(destination.Length, PageSize - offset);
+            _pager.Read(address >> PageShift, offset, destination[..count]);
+            address += (ulong)count;
+            destination = destination[count..];
+        }
+    }
+
+    /// <summary>Writes, also to the engine's own part of the address space.</summary>
+    internal void WriteAnywhere(ulong address, ReadOnlySpan<byte> source)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        while (!source.IsEmpty)
+        {
+            var offset = (int)(address & (PageSize - 1));
+            var count = Math.Min(source.Length, PageSize - offset);
+            _pager.Write(address >> PageShift, offset, source[..count]);
+            address += (ulong)count;
+            source = source[count..];
+        }
+    }
+
+    private void ZeroWithin(ulong address, ulong end)
+    {
+        if (address < end)
+        {
+            _pager.Zero(address >> PageShift, (int)(address & (PageSize - 1)), (int)(end - address));
+        }
+    }
+
+    private void CheckRange(ulong address, ulong length)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (address > AddressEnd || length > AddressEnd - address)
+        {
+            throw new ArgumentOutOfRangeException(nameof(address), address, $"{length} bytes at 0x{address:x} reach past the end of the heap's addresses, 0x{AddressEnd:x}.");
+        }
+    }
+
+    private void ThrowIfReadOnly()
+    {
+        if (_options.ReadOnly)
+        {
+            throw new HeapException($"{_store.Path}: opened for reading only; open it for writing to change it.");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Everheap.Engine.Storage;
+
+/// <summary>
+/// The bitmaps of one region of the file, as far as it has been touched. See <see cref="SpaceAllocator"/> for what each means.
+/// </summary>
+/// <remarks>Bitmaps that are all zero most of the time exist only while they are not. One managed object stands for 32,768 pages.</remarks>
+internal sealed unsafe class Region : IDisposable
+{
+    private const int Words = FileLayout.BitmapWords;
+
+    public Region(int index)
+    {
+        Index = index;
+        Taken = NewBitmap();
+        Kept = NewBitmap();
+        Kept[0] = (1UL << FileLayout.RegionReservedPages) - 1;
+        Taken[0] = Kept[0];
+        FreeCount = FileLayout.RegionPages - FileLayout.RegionReservedPages;
+    }
+
+    public int Index { get; }
+
+    /// <summary>Pages that cannot be given out: the union of all below.</summary>
+    public ulong* Taken { get; private set; }
+
+    /// <summary>Pages in use by the checkpoint being written, or by the last one written if none is: what the bitmap on disk will say.</summary>
+    public ulong* Kept { get; private set; }
+
+    /// <summary>Pages given out since the last seal; null if none.</summary>
+    public ulong* Fresh { get; private set; }
+
+    /// <summary>Pages in <see cref="Kept"/> given back since the last seal; null if none.</summary>
+    public ulong* Dropped { get; private set; }
+
+    /// <summary>Pages that the checkpoint being written no longer uses, but the last durable one does; null if none.</summary>
+    public ulong* HeldNew { get; private set; }
+
+    /// <summary>Pages that the last durable checkpoint no longer uses, but the one before it does; null if none.</summary>
+    public ulong* HeldOld { get; private set; }
+
+    /// <summary>Zero bits of <see cref="Taken"/>.</summary>
+    public int FreeCount { get; set; }
+
+    /// <summary>Whether the allocator's list of regions with something in <see cref="Fresh"/> or <see cref="Dropped"/> has this one.</summary>
+    public bool IsTouched { get; set; }
+
+    /// <summary>Whether the allocator's list of regions whose <see cref="Kept"/> is to be written has this one.</summary>
+    public bool IsChanged { get; set; }
+
+    /// <summary>Whether the allocator's list of regions with something in <see cref="HeldNew"/> or <see cref="HeldOld"/> has this one.</summary>
+    public bool IsHeld { get; set; }
+
+    /// <summary>Whether there is nothing here that the disk does not say.</summary>
+    public bool IsIdle => !IsTouched && !IsChanged && !IsHeld;
+
+    public static bool Test(ulong* bitmap, int bit) => bitmap != null && (bitmap[bit >> 6] & (1UL << (bit & 63))) != 0;
+
+    public static void Set(ulong* bitmap, int bit) => bitmap[bit >> 6] |= 1UL << (bit & 63);
+
+    public static void Clear(ulong* bitmap, int bit) => bitmap[bit >> 6] &= ~(1UL << (bit & 63));
+
+    public static int Count(ulong* bitmap)
+    {
+        var count = 0;
+        for (var i = 0; i < Words; i++)
+        {
+            count += BitOperations.PopCount(bitmap[i]);
+        }
+
+        return count;
+    }
+
+    /// <summary>Takes over what the disk says, at loading.</summary>
+    public void LoadKept()
+    {
+        new ReadOnlySpan<ulong>(Kept, Words).CopyTo(new Span<ulong>(Taken, Words));
+        FreeCount = FileLayout.RegionPages - Count(Kept);
+    }
+
+    public ulong* EnsureFresh() => Fresh != null ? Fresh : Fresh = NewBitmap();
+
+    public ulong* EnsureDropped() => Dropped != null ? Dropped : Dropped = NewBitmap();
+
+    public ulong* EnsureHeldNew() => HeldNew != null ? HeldNew : HeldNew = NewBitmap();
+
+    /// <summary>
+    /// The first run of free pages from a bit on, below a limit: as long as wanted, or at least <paramref name="least"/> long.
+    /// </summary>
+    /// <returns>The first bit, or -1 if there is none.</returns>
+    public int FindRun(int from, int limit, int wanted, int least, out int length)
+    {
+        var position = from;
+        while (position < limit)
+        {
+            var free = ~Taken[position >> 6] >> (position & 63);
+            if (free == 0)
+            {
+                position = ((position >> 6) + 1) << 6;
+                continue;
+            }
+
+            position += BitOperations.TrailingZeroCount(free);
+            var stop = Math.Min(limit, position + wanted);
+            var end = position;
+            while (end < stop)
+            {
+                var used = Taken[end >> 6] >> (end & 63);
+                if (used != 0)
+                {
+                    end += BitOperations.TrailingZeroCount(used);
+                    break;
+                }
+
+                end = ((end >> 6) + 1) << 6;
+            }
+
+            length = Math.Min(end, stop) - position;
+            if (length >= least)
+            {
+                return position;
+            }
+
+            position += Math.Max(length, 1);
+        }
+
+        length = 0;
+        return -1;
+    }
+
+    /// <summary>Closes the epoch: what was given out is kept from now on, what was given back is held.</summary>
+    public void Seal()
+    {
+        if (Fresh != null)
+        {
+            for (var i = 0; i < Words; i++)
+            {
+                Kept[i] |= Fresh[i];
+            }
+
+            Fresh = FreeBitmap(Fresh);
+        }
+
+        if (Dropped != null)
+        {
+            for (var i = 0; i < Words; i++)
+            {
+                Kept[i] &= ~Dropped[i];
+            }
+
+            // HeldNew is empty at a seal: the checkpoint before it is complete.
+            HeldNew = Dropped;
+            Dropped = null;
+        }
+    }
+
+    /// <summary>The checkpoint is durable: what the one before it needed alone can be given out. Returns how many pages that is.</summary>
+    public int Release()
+    {
+        var count = 0;
+        if (HeldOld != null)
+        {
+            for (var i = 0; i < Words; i++)
+            {
+                Taken[i] &= ~HeldOld[i];
+                count += BitOperations.PopCount(HeldOld[i]);
+            }
+
+            HeldOld = FreeBitmap(HeldOld);
+            FreeCount += count;
+        }
+
+        HeldOld = HeldNew;
+        HeldNew = null;
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Taken = FreeBitmap(Taken);
+        Kept = FreeBitmap(Kept);
+        Fresh = FreeBitmap(Fresh);
+        Dropped = FreeBitmap(Dropped);
+        HeldNew = FreeBitmap(HeldNew);
+        HeldOld = FreeBitmap(HeldOld);
+    }
+
+    private static ulong* NewBitmap() => (ulong*)NativeMemory.AllocZeroed(FileLayout.PageSize);
+
+    private static ulong* FreeBitmap(ulong* bitmap)
+    {
+        NativeMemory.Free(bitmap);
+        return null;
+    }
+}

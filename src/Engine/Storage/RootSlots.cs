@@ -1,0 +1,169 @@
+namespace Everheap.Engine.Storage;
+
+/// <summary>Reads, chooses and writes roots.</summary>
+/// <remarks>
+/// Invariants: a root is written only when everything it reaches is durable, to the slot that its number names, which never holds one of the
+/// <see cref="FileLayout.RootsKept"/> newest roots; and what it says of itself is checked again when it is read.
+/// </remarks>
+internal sealed class RootSlots
+{
+    private readonly StoreChannel _channel;
+    private Superblock _current;
+
+    private RootSlots(StoreChannel channel, in Superblock current, IReadOnlyList<SkippedRoot> skipped)
+    {
+        _channel = channel;
+        _current = current;
+        Skipped = skipped;
+    }
+
+    /// <summary>The newest durable root.</summary>
+    public ref readonly Superblock Current => ref _current;
+
+    /// <summary>The slots that were refused at opening.</summary>
+    public IReadOnlyList<SkippedRoot> Skipped { get; }
+
+    /// <summary>Writes the first root of a new store; the caller has flushed what it names, and flushes after.</summary>
+    public static RootSlots Create(StoreChannel channel, ref Superblock first)
+    {
+        Seal(ref first);
+        channel.Write(FileLayout.SuperblockOffset(FileLayout.SuperblockSlot(first.Sequence)), DiskView.Bytes(ref first));
+        return new RootSlots(channel, first, []);
+    }
+
+    /// <summary>Chooses the root to open.</summary>
+    /// <exception cref="HeapFormatException">Not a store, or of a newer version.</exception>
+    /// <exception cref="HeapCorruptedException">No root can be opened.</exception>
+    public static RootSlots Open(StoreChannel channel)
+    {
+        var slots = new Superblock[FileLayout.SlotCount];
+        var candidates = new RootCandidate[FileLayout.SlotCount];
+        if (channel.Length < FileLayout.SlotCount * FileLayout.PageSize)
+        {
+            throw new HeapFormatException(
+                $"{channel.Name}: not an Everheap store: {channel.Length} bytes are too few for its roots. Was the file cut short, or its creation interrupted?");
+        }
+
+        for (var i = 0; i < slots.Length; i++)
+        {
+            channel.Read(FileLayout.SuperblockOffset(i), DiskView.Bytes(ref slots[i]));
+            candidates[i] = new RootCandidate(Inspect(channel, i, ref slots[i]), slots[i].Sequence);
+        }
+
+        for (var i = 0; i < slots.Length; i++)
+        {
+            if (candidates[i].State == RootState.Valid && !IsChildOfPredecessor(slots, candidates, i))
+            {
+                candidates[i] = candidates[i] with { State = RootState.ParentMismatch };
+            }
+        }
+
+        var (verdict, chosen) = RootSelection.Choose(candidates);
+        var skipped = Explain(channel, slots, candidates);
+        return verdict switch
+        {
+            RootVerdict.Open => new RootSlots(channel, slots[chosen], skipped),
+            RootVerdict.NotAStore => throw new HeapFormatException(
+                $"{channel.Name}: not an Everheap store: its roots are empty. If it was just being created, delete it and create it again."),
+            RootVerdict.NewerVersion => throw new HeapFormatException(
+                $"{channel.Name}: written by a newer version of the format than {FileLayout.Version}, the newest this program knows. Use a newer program."),
+            _ when candidates.All(candidate => candidate.State is RootState.Damaged or RootState.Empty) && !HasMagic(slots) => throw new HeapFormatException(
+                $"{channel.Name}: not an Everheap store: it does not start with a root."),
+            _ => throw new HeapCorruptedException(
+                $"{channel.Name}: no root can be opened: {string.Join("; ", skipped.Select(root => $"slot {root.Slot}: {root.Reason}"))}. Restore the file from a copy.",
+                fileOffset: 0),
+        };
+    }
+
+    /// <summary>A root to fill in that follows the current one.</summary>
+    public Superblock Next() => new()
+    {
+        Magic = FileLayout.SuperblockMagic,
+        Version = FileLayout.Version,
+        PageSize = FileLayout.PageSize,
+        Sequence = _current.Sequence + 1,
+        ParentChecksum = _current.Checksum,
+        StoreId = _current.StoreId,
+    };
+
+    /// <summary>Writes a root and makes it durable. Everything it reaches is durable already.</summary>
+    public void Commit(ref Superblock next)
+    {
+        Seal(ref next);
+        _channel.Write(FileLayout.SuperblockOffset(FileLayout.SuperblockSlot(next.Sequence)), DiskView.Bytes(ref next));
+        _channel.Flush();
+        _current = next;
+    }
+
+    private static void Seal(ref Superblock root) => root.Checksum = DiskView.HashWithout(ref root, ref root.Checksum);
+
+    private static RootState Inspect(StoreChannel channel, int slot, ref Superblock root)
+    {
+        if (DiskView.Bytes(ref root).IndexOfAnyExcept((byte)0) < 0)
+        {
+            return RootState.Empty;
+        }
+
+        if (root.Magic != FileLayout.SuperblockMagic || root.Checksum != DiskView.HashWithout(ref root, ref root.Checksum))
+        {
+            return RootState.Damaged;
+        }
+
+        if (root.Version > FileLayout.Version)
+        {
+            return RootState.Newer;
+        }
+
+        // A whole root in the wrong slot was written to the wrong place.
+        if (root.Version == 0 || root.PageSize != FileLayout.PageSize || FileLayout.SuperblockSlot(root.Sequence) != slot)
+        {
+            return RootState.Damaged;
+        }
+
+        if (root.FileLength > FileLayout.FileLengthMax || (long)root.FileLength > channel.Length)
+        {
+            return RootState.FileTooShort;
+        }
+
+        return Catalog.IsIntact(channel, root) ? RootState.Valid : RootState.CatalogDamaged;
+    }
+
+    private static bool IsChildOfPredecessor(Superblock[] slots, RootCandidate[] candidates, int child)
+    {
+        for (var i = 0; i < slots.Length; i++)
+        {
+            if (candidates[i].State == RootState.Valid && slots[i].Sequence + 1 == slots[child].Sequence)
+            {
+                return slots[child].ParentChecksum == slots[i].Checksum && slots[child].StoreId == slots[i].StoreId;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool HasMagic(Superblock[] slots) => slots.Any(slot => slot.Magic == FileLayout.SuperblockMagic);
+
+    private static List<SkippedRoot> Explain(StoreChannel channel, Superblock[] slots, RootCandidate[] candidates)
+    {
+        var skipped = new List<SkippedRoot>();
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var reason = candidates[i].State switch
+            {
+                RootState.Valid or RootState.Empty => null,
+                RootState.Newer => $"it is of version {slots[i].Version}, newer than {FileLayout.Version}",
+                RootState.FileTooShort => $"the file has {channel.Length} bytes, but the root was written when it had {slots[i].FileLength}: it was cut short",
+                RootState.CatalogDamaged => $"its catalog, at offset {slots[i].Catalog.Place << FileLayout.PageShift}, does not match its checksum",
+                RootState.ParentMismatch => "the root before it is not the one it was written after",
+                _ => "it does not match its own checksum: torn, or damaged",
+            };
+            if (reason is not null)
+            {
+                var sequence = candidates[i].State == RootState.Damaged ? -1 : (long)slots[i].Sequence;
+                skipped.Add(new SkippedRoot(i, FileLayout.SuperblockOffset(i), sequence, reason));
+            }
+        }
+
+        return skipped;
+    }
+}

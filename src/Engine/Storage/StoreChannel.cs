@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+
+namespace Everheap.Engine.Storage;
+
+/// <summary>
+/// The store's one way to its medium: counts bytes, and latches the first failure.
+/// </summary>
+/// <remarks>
+/// Invariant: after the first write, resize or flush that failed, nothing is written any more. After a failed flush nobody knows what
+/// the system still holds, so a later one that succeeds would prove nothing; only opening again, from what can be read, does.
+/// Thread safe, as the medium is.
+/// </remarks>
+internal sealed class StoreChannel(IStorageMedium medium)
+{
+    private Exception? _failure;
+    private long _bytesRead;
+    private long _bytesWritten;
+
+    public string Name => medium.Name;
+
+    public long Length => medium.Length;
+
+    public long BytesRead => Volatile.Read(ref _bytesRead);
+
+    public long BytesWritten => Volatile.Read(ref _bytesWritten);
+
+    /// <summary>Whether the store takes no more changes.</summary>
+    public bool IsFailed => Volatile.Read(ref _failure) is not null;
+
+    /// <summary>Reads exactly this range, from the mapped view where there is one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Read(long offset, Span<byte> destination)
+    {
+        if (!medium.TryReadMapped(offset, destination))
+        {
+            medium.Read(offset, destination);
+        }
+
+        // Not interlocked: a lost count is cheaper than a locked instruction a fault.
+        _bytesRead += destination.Length;
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        ThrowIfFailed();
+        try
+        {
+            medium.Write(offset, source);
+        }
+        catch (Exception failure) when (Latch(failure))
+        {
+            throw Failed();
+        }
+
+        Interlocked.Add(ref _bytesWritten, source.Length);
+    }
+
+    public void Resize(long length)
+    {
+        ThrowIfFailed();
+        try
+        {
+            medium.Resize(length);
+        }
+        catch (Exception failure) when (Latch(failure))
+        {
+            throw Failed();
+        }
+    }
+
+    public void Flush()
+    {
+        ThrowIfFailed();
+        try
+        {
+            medium.Flush();
+        }
+        catch (Exception failure) when (Latch(failure))
+        {
+            throw Failed();
+        }
+    }
+
+    /// <summary>Latches a failure met elsewhere in writing a checkpoint. Always true, to stand in an exception filter.</summary>
+    public bool Latch(Exception failure)
+    {
+        _ = Interlocked.CompareExchange(ref _failure, failure, null);
+        return true;
+    }
+
+    /// <summary>Refuses a change once a write or flush has failed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void ThrowIfFailed()
+    {
+        if (_failure is not null)
+        {
+            throw Failed();
+        }
+    }
+
+    /// <summary>The exception that tells of the latched failure.</summary>
+    public HeapFailedException Failed()
+    {
+        var failure = Volatile.Read(ref _failure);
+        while (failure is HeapFailedException { InnerException: { } inner })
+        {
+            failure = inner;
+        }
+
+        return new HeapFailedException(
+            $"{Name}: writing to the store failed ({failure?.Message}), so it takes no more changes. What the last completed checkpoint "
+            + "holds is safe: remove the cause (a full disk, most often), then open the store again.",
+            failure);
+    }
+}
