@@ -36,6 +36,8 @@ internal interface IHeapSpace
 
     /// <summary>Replaces the store's note. Any thread.</summary>
     /// <param name="note">At most 256 bytes.</param>
+    /// <exception cref="IOException">The store refuses.</exception>
+    /// <exception cref="OperationCanceledException">The store is closed.</exception>
     public void WriteNote(ReadOnlySpan<byte> note);
 
     /// <summary>Reads the store's note. Any thread.</summary>

@@ -18,7 +18,7 @@ internal sealed class WasiOptions
     /// </summary>
     public IReadOnlyList<DirectoryMapping> Directories { get; init; } = [];
 
-    /// <summary>When output is shown.</summary>
+    /// <summary>When output is shown. Used at creation only.</summary>
     public OutputMode Output { get; init; }
 
     /// <summary>Standard input; null for the process's own. <see cref="Stream.Null"/> is the end of file at once.</summary>
@@ -38,4 +38,16 @@ internal sealed class WasiOptions
 
     /// <summary>Told, in a line, of what the user should know: a host file that could not be written, an input that has gone.</summary>
     public Action<string>? Diagnostics { get; init; }
+
+    /// <summary>The host's clocks.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Tests: what is released is done by the thread that releases it.</summary>
+    public bool ReleaseInline { get; init; }
+
+    /// <summary>Tests: called after each piece of output is written, before it is noted.</summary>
+    public Action? AfterOutputPiece { get; init; }
+
+    /// <summary>Tests: called before each single change of a host directory.</summary>
+    public Action? BeforeHostStep { get; init; }
 }
