@@ -162,6 +162,7 @@ public sealed class HeapStore : IDisposable
         }
 
         var channel = new StoreChannel(medium);
+        channel.MarkNew();
         channel.Resize(FileLayout.FileLengthInitial);
         var root = new Superblock
         {
@@ -172,7 +173,7 @@ public sealed class HeapStore : IDisposable
             StoreId = Guid.NewGuid(),
             TimeTicks = DateTime.UtcNow.Ticks,
         };
-        using var allocator = new SpaceAllocator(channel, root);
+        using var allocator = new SpaceAllocator(channel, root, null);
         var catalog = Catalog.NewPage();
         var place = allocator.Allocate(Epoch.Sealed, 1, out _);
         allocator.WriteChanged();

@@ -41,7 +41,7 @@ public sealed class PersistentHeap : IDisposable
         _store = store;
         _options = options;
         Name = Catalog.Name(record);
-        _allocator = new SpaceAllocator(store.Channel, store.Roots.Current);
+        _allocator = new SpaceAllocator(store.Channel, store.Roots.Current, store.Roots.Previous);
         _pager = new Pager(store.Channel, _allocator, Name, record, options);
         _writer = new CheckpointWriter(_pager, _allocator, store, record.Id);
         _ranges = new AddressRanges(this);

@@ -137,7 +137,7 @@ internal sealed unsafe partial class Pager
     {
         try
         {
-            var written = 0;
+            var written = WriteOutInPlace(count);
             while (written < count)
             {
                 var place = _allocator.Allocate(Epoch.Current, count - written, out var run);
@@ -151,15 +151,12 @@ internal sealed unsafe partial class Pager
                 {
                     var frame = _batch[written + i];
                     SetPlace(frame, new MapEntry { Place = place + (uint)i, Checksum = DiskView.Hash(Staged(i)) });
-                    _pool.Remove(ref _dirty[0], frame);
-                    _infos[frame].State = FrameState.Clean;
-                    Evict(frame);
+                    EvictWrittenOut(frame);
                 }
 
                 written += run;
-                _dirtyEvictions += run;
                 _epochEvictedPages += run;
-                _epochEvictedBytes += (long)run << FileLayout.PageShift;
+                CountWrittenOut(run);
             }
         }
         catch
@@ -171,6 +168,49 @@ internal sealed unsafe partial class Pager
 
             throw;
         }
+    }
+
+    /// <summary>
+    /// Those of a batch that were evicted in this epoch before are written to the places they got then, which no root reaches: what the
+    /// system has not written to the disk yet it then need not write twice, and the file does not grow. They go to the front of the batch.
+    /// </summary>
+    /// <returns>How many they were.</returns>
+    private int WriteOutInPlace(int count)
+    {
+        var done = 0;
+        for (var i = 0; i < count; i++)
+        {
+            var frame = _batch[i];
+            var entry = CurrentEntry(frame);
+            if (entry->Place == 0 || !_allocator.IsFresh(entry->Place))
+            {
+                continue;
+            }
+
+            var content = _pool.Span(frame);
+            _channel.Write((long)(entry->Place << FileLayout.PageShift), content);
+            entry->Checksum = DiskView.Hash(content);
+            MarkDirtyUnlessDeferred(entry, frame);
+            EvictWrittenOut(frame);
+            _batch[i] = _batch[done];
+            _batch[done++] = frame;
+        }
+
+        CountWrittenOut(done);
+        return done;
+    }
+
+    private void EvictWrittenOut(int frame)
+    {
+        _pool.Remove(ref _dirty[0], frame);
+        _infos[frame].State = FrameState.Clean;
+        Evict(frame);
+    }
+
+    private void CountWrittenOut(int pages)
+    {
+        _dirtyEvictions += pages;
+        _epochEvictedBytes += (long)pages << FileLayout.PageShift;
     }
 
     /// <summary>Writes a dirty node to a fresh place. The map is the current epoch's.</summary>

@@ -70,6 +70,14 @@ internal sealed unsafe partial class Pager
         }
     }
 
+    /// <summary>The entry that the current epoch sees of a resident page: deferred, or in its leaf.</summary>
+    private MapEntry* CurrentEntry(int frame)
+    {
+        var page = _infos[frame].Key;
+        var deferred = _deferred.Find(page);
+        return deferred != null ? deferred : Entries(_infos[frame].Parent) + (page & (FileLayout.NodeEntries - 1));
+    }
+
     /// <summary>Drops one page, unless the checkpoint writer has to be waited for first.</summary>
     private bool TryDrop(ulong page, int leaf)
     {
@@ -171,13 +179,28 @@ internal sealed unsafe partial class Pager
     /// <summary>Replaces an entry of a node in the current epoch.</summary>
     private void SetCurrentEntry(int node, int slot, in MapEntry entry)
     {
-        ref var info = ref _infos[node];
-        var level = FrameKey.Level(info.Key);
+        var level = FrameKey.Level(_infos[node].Key);
         Exchange(ref Entries(node)[slot], entry, level, Epoch.Current);
+        MarkNodeDirty(node);
+    }
+
+    /// <summary>An entry's checksum has changed: if it is in the leaf, the leaf has. (It may have been written, and be Clean, since the entry got its place.)</summary>
+    private void MarkDirtyUnlessDeferred(MapEntry* entry, int frame)
+    {
+        var leaf = _infos[frame].Parent;
+        if (entry >= Entries(leaf) && entry < Entries(leaf) + FileLayout.NodeEntries)
+        {
+            MarkNodeDirty(leaf);
+        }
+    }
+
+    private void MarkNodeDirty(int node)
+    {
+        ref var info = ref _infos[node];
         if (info.State == FrameState.Clean)
         {
             info.State = FrameState.Dirty;
-            _pool.Append(ref _dirty[level], node);
+            _pool.Append(ref _dirty[FrameKey.Level(info.Key)], node);
         }
     }
 

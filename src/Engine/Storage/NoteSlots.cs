@@ -46,7 +46,7 @@ internal sealed class NoteSlots
             record.Length = (uint)note.Length;
             note.CopyTo(record.Bytes);
             record.Checksum = DiskView.HashWithout(ref record, ref record.Checksum);
-            _channel.Write(Offset((int)(record.Sequence % FileLayout.NoteSlotCount)), DiskView.Bytes(ref record));
+            _channel.WriteOutside(Offset((int)(record.Sequence % FileLayout.NoteSlotCount)), DiskView.Bytes(ref record));
             _current = record;
             _isPresent = true;
         }

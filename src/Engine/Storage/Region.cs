@@ -80,6 +80,26 @@ internal sealed unsafe class Region : IDisposable
         FreeCount = FileLayout.RegionPages - Count(Kept);
     }
 
+    /// <summary>Holds, at loading, what the root before the opened one uses and the opened one does not. Returns how many pages that is.</summary>
+    public int HoldFor(ulong* previous)
+    {
+        var count = 0;
+        for (var i = 0; i < Words; i++)
+        {
+            var held = previous[i] & ~Kept[i];
+            if (held != 0)
+            {
+                HeldOld = HeldOld != null ? HeldOld : NewBitmap();
+                HeldOld[i] = held;
+                Taken[i] |= held;
+                count += BitOperations.PopCount(held);
+            }
+        }
+
+        FreeCount -= count;
+        return count;
+    }
+
     public ulong* EnsureFresh() => Fresh != null ? Fresh : Fresh = NewBitmap();
 
     public ulong* EnsureDropped() => Dropped != null ? Dropped : Dropped = NewBitmap();

@@ -10,15 +10,19 @@ internal sealed class RootSlots
     private readonly StoreChannel _channel;
     private Superblock _current;
 
-    private RootSlots(StoreChannel channel, in Superblock current, IReadOnlyList<SkippedRoot> skipped)
+    private RootSlots(StoreChannel channel, in Superblock current, Superblock? previous, IReadOnlyList<SkippedRoot> skipped)
     {
         _channel = channel;
         _current = current;
+        Previous = previous;
         Skipped = skipped;
     }
 
     /// <summary>The newest durable root.</summary>
     public ref readonly Superblock Current => ref _current;
+
+    /// <summary>The root before it, if it could be opened in its stead.</summary>
+    public Superblock? Previous { get; private set; }
 
     /// <summary>The slots that were refused at opening.</summary>
     public IReadOnlyList<SkippedRoot> Skipped { get; }
@@ -28,7 +32,7 @@ internal sealed class RootSlots
     {
         Seal(ref first);
         channel.Write(FileLayout.SuperblockOffset(FileLayout.SuperblockSlot(first.Sequence)), DiskView.Bytes(ref first));
-        return new RootSlots(channel, first, []);
+        return new RootSlots(channel, first, null, []);
     }
 
     /// <summary>Chooses the root to open.</summary>
@@ -62,7 +66,7 @@ internal sealed class RootSlots
         var skipped = Explain(channel, slots, candidates);
         return verdict switch
         {
-            RootVerdict.Open => new RootSlots(channel, slots[chosen], skipped),
+            RootVerdict.Open => new RootSlots(channel, slots[chosen], Before(slots, candidates, chosen), skipped),
             RootVerdict.NotAStore => throw new HeapFormatException(
                 $"{channel.Name}: not an Everheap store: its roots are empty. If it was just being created, delete it and create it again."),
             RootVerdict.NewerVersion => throw new HeapFormatException(
@@ -92,6 +96,7 @@ internal sealed class RootSlots
         Seal(ref next);
         _channel.Write(FileLayout.SuperblockOffset(FileLayout.SuperblockSlot(next.Sequence)), DiskView.Bytes(ref next));
         _channel.Flush();
+        Previous = _current;
         _current = next;
     }
 
@@ -128,17 +133,23 @@ internal sealed class RootSlots
         return Catalog.IsIntact(channel, root) ? RootState.Valid : RootState.CatalogDamaged;
     }
 
-    private static bool IsChildOfPredecessor(Superblock[] slots, RootCandidate[] candidates, int child)
+    private static Superblock? Before(Superblock[] slots, RootCandidate[] candidates, int chosen)
     {
         for (var i = 0; i < slots.Length; i++)
         {
-            if (candidates[i].State == RootState.Valid && slots[i].Sequence + 1 == slots[child].Sequence)
+            if (candidates[i].State == RootState.Valid && slots[i].Sequence + 1 == slots[chosen].Sequence)
             {
-                return slots[child].ParentChecksum == slots[i].Checksum && slots[child].StoreId == slots[i].StoreId;
+                return slots[i];
             }
         }
 
-        return true;
+        return null;
+    }
+
+    private static bool IsChildOfPredecessor(Superblock[] slots, RootCandidate[] candidates, int child)
+    {
+        return Before(slots, candidates, child) is not { } parent
+            || (slots[child].ParentChecksum == parent.Checksum && slots[child].StoreId == parent.StoreId);
     }
 
     private static bool HasMagic(Superblock[] slots) => slots.Any(slot => slot.Magic == FileLayout.SuperblockMagic);

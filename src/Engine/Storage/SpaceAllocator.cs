@@ -52,6 +52,7 @@ internal sealed unsafe class SpaceAllocator : IDisposable
     private readonly List<Region> _held = [];
     private readonly List<Group> _changedGroups = [];
     private GroupEntries _groupEntries;
+    private Superblock? _previous;
     private int _loadedRegions;
     private long _fileLength;
     private long _takenPages;
@@ -60,8 +61,12 @@ internal sealed unsafe class SpaceAllocator : IDisposable
     private bool _longRunsExhausted;
 
     /// <summary>Starts from what a root says.</summary>
-    public SpaceAllocator(StoreChannel channel, in Superblock root)
+    /// <param name="channel">The medium.</param>
+    /// <param name="root">The root.</param>
+    /// <param name="previous">The root before it, whose pages are held until there is a newer one; null if there is none.</param>
+    public SpaceAllocator(StoreChannel channel, in Superblock root, Superblock? previous)
     {
+        _previous = previous;
         _channel = channel;
         _groupEntries = root.Groups;
         _fileLength = (long)root.FileLength;
@@ -118,6 +123,10 @@ internal sealed unsafe class SpaceAllocator : IDisposable
             }
         }
     }
+
+    /// <summary>Whether a page was given out in the current epoch: no root reaches it, so it may be written over.</summary>
+    public bool IsFresh(ulong place) =>
+        Region.Test(GetRegion((int)(place >> FileLayout.RegionShift)).Fresh, (int)(place & (FileLayout.RegionPages - 1)));
 
     /// <summary>Takes a page back.</summary>
     /// <exception cref="HeapCorruptedException">The page is not in use: the page map and the bitmaps disagree.</exception>
@@ -233,6 +242,7 @@ internal sealed unsafe class SpaceAllocator : IDisposable
         }
 
         _held.RemoveRange(keep, _held.Count - keep);
+        _previous = null; // It is no longer one of the roots that are kept.
         _longRunsExhausted = false;
         if (_loadedRegions > LoadedRegionsMax)
         {
@@ -386,8 +396,52 @@ internal sealed unsafe class SpaceAllocator : IDisposable
             region.LoadKept();
         }
 
+        if (_previous is { } previous)
+        {
+            HoldFor(previous, region, entry);
+        }
+
         _loadedRegions++;
         return group.Regions[slot] = region;
+    }
+
+    /// <summary>
+    /// Holds what the root before the opened one uses and the opened one does not: as in the process that wrote them. If its bitmap cannot
+    /// be had, that root could not be opened either, and there is nothing to hold.
+    /// </summary>
+    private void HoldFor(in Superblock previous, Region region, in SpaceEntry now)
+    {
+        var groupIndex = region.Index >> FileLayout.GroupShift;
+        var page = stackalloc byte[FileLayout.PageSize];
+        var bytes = new Span<byte>(page, FileLayout.PageSize);
+        if (!TryRead(previous.Groups[groupIndex], slot => FileLayout.DirectoryOffset(groupIndex, slot), bytes))
+        {
+            return;
+        }
+
+        var before = ((SpaceEntry*)page)[region.Index & (FileLayout.GroupRegions - 1)];
+        if ((before.Slot == now.Slot && before.Checksum == now.Checksum)
+            || !TryRead(before, slot => FileLayout.BitmapOffset(region.Index, slot), bytes))
+        {
+            return;
+        }
+
+        if (region.HoldFor((ulong*)page) is var count and > 0)
+        {
+            _takenPages += count;
+            Hold(region);
+        }
+    }
+
+    private bool TryRead(in SpaceEntry entry, Func<int, long> offset, Span<byte> page)
+    {
+        if (entry.Written == 0)
+        {
+            return false;
+        }
+
+        _channel.Read(offset(entry.Slot), page);
+        return DiskView.Hash(page) == entry.Checksum;
     }
 
     private void Load(in SpaceEntry entry, long offset, void* page, string what, IDisposable owner)

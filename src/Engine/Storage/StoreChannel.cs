@@ -8,10 +8,15 @@ namespace Everheap.Engine.Storage;
 /// <remarks>
 /// Invariant: after the first write, resize or flush that failed, nothing is written any more. After a failed flush nobody knows what
 /// the system still holds, so a later one that succeeds would prove nothing; only opening again, from what can be read, does.
+/// Invariant: before the first write over anything, what was found at opening is made durable. A process that was killed between writing a root and flushing
+/// it leaves a root that can be read and that a power cut still takes away; writing over what only the root before it needs would then cost both.
+/// It is done that late so that opening stays quick: a killed process may have left much to flush.
 /// Thread safe, as the medium is.
 /// </remarks>
 internal sealed class StoreChannel(IStorageMedium medium)
 {
+    private readonly Lock _firstWrite = new();
+    private volatile bool _isFoundDurable;
     private Exception? _failure;
     private long _bytesRead;
     private long _bytesWritten;
@@ -40,7 +45,26 @@ internal sealed class StoreChannel(IStorageMedium medium)
         _bytesRead += destination.Length;
     }
 
+    /// <summary>Writes, once what was found at opening is durable.</summary>
     public void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        if (!_isFoundDurable)
+        {
+            lock (_firstWrite)
+            {
+                if (!_isFoundDurable)
+                {
+                    Flush();
+                    _isFoundDurable = true;
+                }
+            }
+        }
+
+        WriteOutside(offset, source);
+    }
+
+    /// <summary>Writes something that no root reaches, and that takes the place of nothing a root reaches.</summary>
+    public void WriteOutside(long offset, ReadOnlySpan<byte> source)
     {
         ThrowIfFailed();
         try
@@ -54,6 +78,9 @@ internal sealed class StoreChannel(IStorageMedium medium)
 
         Interlocked.Add(ref _bytesWritten, source.Length);
     }
+
+    /// <summary>Nothing was found at opening: the store is being created.</summary>
+    public void MarkNew() => _isFoundDurable = true;
 
     public void Resize(long length)
     {
