@@ -1,0 +1,161 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <content>Calls: the context first, then the arguments. After a call returns, the caller looks whether the stack is being captured.</content>
+internal sealed partial class FunctionEmitter
+{
+    private void EmitCall(int position, in Instruction instruction)
+    {
+        FunctionType type = _module.FunctionTypeOf(instruction.Index);
+        Node[] arguments = PopArguments(type);
+        MaterialiseTrees();
+        EmitArguments(arguments);
+        _il.Emit(OpCodes.Call, _compiler.FastMethodOf(instruction.Index));
+        EmitAfterCall(position, instruction.Offset, type);
+    }
+
+    private void EmitCallIndirect(int position, in Instruction instruction)
+    {
+        FunctionType type = _module.Types[instruction.Index];
+        int offset = instruction.Offset;
+        LocalBuilder index = Scratch(typeof(int));
+        LocalBuilder entry = Scratch(typeof(nint));
+        EmitNode(Pop());
+        _il.Emit(OpCodes.Stloc, index);
+        Node[] arguments = PopArguments(type);
+        MaterialiseTrees();
+
+        EmitTable(instruction.Index2);
+        _il.Emit(OpCodes.Stloc, entry);
+        _il.Emit(OpCodes.Ldloc, index);
+        _il.Emit(OpCodes.Conv_U8);
+        _il.Emit(OpCodes.Ldloc, entry);
+        EmitInt(sizeof(long));
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Bge_Un, TrapBlock(TrapKind.UndefinedElement, offset));
+
+        _il.Emit(OpCodes.Ldloc, entry);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.Emit(OpCodes.Ldloc, index);
+        _il.Emit(OpCodes.Conv_U8);
+        EmitInt(4);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, entry);
+
+        Label mismatch = _il.DefineLabel();
+        _il.Emit(OpCodes.Ldloc, entry);
+        EmitInt(sizeof(long));
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I4);
+        EmitInt(_compiler.SignatureOf(instruction.Index));
+        _il.Emit(OpCodes.Bne_Un, mismatch);
+        _coldBlocks.Add(() =>
+        {
+            _il.MarkLabel(mismatch);
+            _il.Emit(OpCodes.Ldarg_0);
+            EmitInt(_code.FunctionIndex);
+            EmitInt(offset);
+            _il.Emit(OpCodes.Ldloc, entry);
+            _il.Emit(OpCodes.Call, RuntimeMethods.TrapIndirectCall);
+            _il.Emit(OpCodes.Br, ReturnDefault());
+        });
+
+        EmitArguments(arguments);
+        _il.Emit(OpCodes.Ldloc, entry);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.EmitCalli(
+            OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
+        EmitAfterCall(position, offset, type);
+    }
+
+    private Node[] PopArguments(FunctionType type)
+    {
+        var arguments = new Node[type.Parameters.Length];
+        for (int index = arguments.Length - 1; index >= 0; index--)
+        {
+            arguments[index] = Pop();
+        }
+
+        // An argument may read the slot of its depth or above; nothing is assigned between here and the call but slots below.
+        return arguments;
+    }
+
+    private void EmitArguments(Node[] arguments)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        foreach (Node argument in arguments)
+        {
+            EmitNode(argument);
+        }
+    }
+
+    private void EmitAfterCall(int position, int offset, FunctionType type)
+    {
+        ValType[] results = type.Results.ToArray();
+        int height = _stack.Count;
+        if (results.Length > 0)
+        {
+            _il.Emit(OpCodes.Stloc, SlotLocal(height, results[0]));
+        }
+
+        List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), height);
+        int site = AddSite(SiteKind.Call, offset, [.. saved.Select(entry => entry.Value)], results);
+        EmitPoll(() =>
+        {
+            if (results.Length > 0)
+            {
+                EmitSlotAddress(0);
+                _il.Emit(OpCodes.Ldloc, SlotLocal(height, results[0]));
+                _il.Emit(StoreIndirect(results[0]));
+            }
+
+            EmitSave(site, SiteKind.Call, results.Length, [.. saved.Select(entry => entry.Node)]);
+            _il.Emit(OpCodes.Br, ReturnDefault());
+        });
+
+        for (int index = 0; index < results.Length; index++)
+        {
+            if (index > 0)
+            {
+                EmitSlotAddress(index);
+                _il.Emit(LoadIndirect(results[index]));
+                _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
+            }
+
+            Push(Node.Slot(results[index], height + index));
+        }
+
+        if (_form == CodeForm.Twin)
+        {
+            Label resumed = _il.DefineLabel();
+            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), results, _ =>
+            {
+                for (int index = 0; index < results.Length; index++)
+                {
+                    EmitSlotAddress(index);
+                    _il.Emit(LoadIndirect(results[index]));
+                    _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
+                }
+            });
+            _il.MarkLabel(resumed);
+        }
+    }
+
+    private void EmitTable(int table)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, TablesField);
+        if (table > 0)
+        {
+            EmitInt(table * 16);
+            _il.Emit(OpCodes.Add);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <content>Structured control. Values cross labels in the slots of their depths.</content>
+internal sealed partial class FunctionEmitter
+{
+    private int EmitControl(int position, in Instruction instruction)
+    {
+        switch (instruction.Opcode)
+        {
+            case Opcode.Block:
+                MaterialiseAll();
+                Open(position, in instruction, isLoop: false);
+                return position + 1;
+            case Opcode.Loop:
+                MaterialiseAll();
+                OpenLoop(position, in instruction);
+                return position + 1;
+            case Opcode.If:
+                Node condition = Pop();
+                LocalBuilder flag = Scratch(typeof(int));
+                bool isStored = AnyToMaterialise();
+                if (isStored)
+                {
+                    EmitNode(condition);
+                    _il.Emit(OpCodes.Stloc, flag);
+                    MaterialiseAll();
+                    _il.Emit(OpCodes.Ldloc, flag);
+                }
+                else
+                {
+                    EmitNode(condition);
+                }
+
+                ControlFrame conditional = Open(position, in instruction, isLoop: false);
+                conditional.Else = _il.DefineLabel();
+                _il.Emit(OpCodes.Brfalse, conditional.Else);
+                return position + 1;
+            case Opcode.Else:
+                return EmitElse(position);
+            case Opcode.End:
+                return EmitEnd(position, isReachable: true);
+            case Opcode.Br:
+                EmitBranch(instruction.Index);
+                return SkipUnreachable(position + 1);
+            case Opcode.BrIf:
+                EmitBranchIf(instruction.Index);
+                return position + 1;
+            case Opcode.BrTable:
+                EmitBranchTable(instruction.Labels!);
+                return SkipUnreachable(position + 1);
+            case Opcode.Return:
+                EmitReturn();
+                return SkipUnreachable(position + 1);
+            default:
+                _il.Emit(OpCodes.Br, TrapBlock(TrapKind.Unreachable, instruction.Offset));
+                return SkipUnreachable(position + 1);
+        }
+    }
+
+    private bool AnyToMaterialise()
+    {
+        for (int depth = _settled; depth < _stack.Count; depth++)
+        {
+            if (_stack[depth].Kind is not (NodeKind.Constant or NodeKind.Slot))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private ControlFrame Open(int position, in Instruction instruction, bool isLoop)
+    {
+        ValType[] parameters = instruction.BlockType.ParametersIn(_module).ToArray();
+        ValType[] results = instruction.BlockType.ResultsIn(_module).ToArray();
+        int height = _stack.Count - parameters.Length;
+
+        // Constants may stay below a block, but its parameters are where other paths to its labels put them.
+        for (int depth = height; depth < _stack.Count; depth++)
+        {
+            Materialise(depth);
+        }
+
+        var frame = new ControlFrame(
+            instruction.Opcode, position, height, isLoop ? parameters : results, results, _il.DefineLabel()) { Parameters = parameters };
+        _control.Add(frame);
+        return frame;
+    }
+
+    private void OpenLoop(int position, in Instruction instruction)
+    {
+        ControlFrame frame = Open(position, in instruction, isLoop: true);
+        _il.MarkLabel(frame.Target);
+        List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
+        int site = AddSite(SiteKind.Loop, instruction.Offset, [.. saved.Select(entry => entry.Value)], []);
+        EmitPoll(() =>
+        {
+            EmitSave(site, SiteKind.Loop, 0, [.. saved.Select(entry => entry.Node)]);
+            _il.Emit(OpCodes.Br, ReturnDefault());
+        });
+        if (_form == CodeForm.Twin)
+        {
+            Label resumed = _il.DefineLabel();
+            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), []);
+            _il.MarkLabel(resumed);
+        }
+    }
+
+    private int EmitElse(int position)
+    {
+        ControlFrame frame = _control[^1];
+        MoveTo(frame.Height, frame.Results);
+        frame.IsTargetUsed = true;
+        _il.Emit(OpCodes.Br, frame.Target);
+        BeginElse(frame);
+        return position + 1;
+    }
+
+    private void BeginElse(ControlFrame frame)
+    {
+        frame.Opcode = Opcode.Else;
+        _il.MarkLabel(frame.Else);
+        SetStack(frame.Height, frame.Parameters);
+    }
+
+    private int EmitEnd(int position, bool isReachable)
+    {
+        ControlFrame frame = _control[^1];
+        if (_control.Count == 1)
+        {
+            if (isReachable)
+            {
+                EmitReturn();
+            }
+
+            _control.RemoveAt(_control.Count - 1);
+            return position + 1;
+        }
+
+        if (isReachable)
+        {
+            MoveTo(frame.Height, frame.Results);
+        }
+
+        // An if without an else passes its parameters on as its results.
+        if (frame.Opcode == Opcode.If)
+        {
+            _il.MarkLabel(frame.Else);
+            isReachable = true;
+        }
+
+        if (frame.Opcode != Opcode.Loop)
+        {
+            _il.MarkLabel(frame.Target);
+            isReachable |= frame.IsTargetUsed;
+        }
+
+        _control.RemoveAt(_control.Count - 1);
+        SetStack(frame.Height, frame.Results);
+        return isReachable ? position + 1 : SkipUnreachable(position + 1);
+    }
+
+    /// <summary>Passes over code that cannot be reached, up to the else or end that closes the innermost open block.</summary>
+    private int SkipUnreachable(int position)
+    {
+        int nesting = 0;
+        for (; position < _code.Instructions.Length; position++)
+        {
+            switch (_code.Instructions[position].Opcode)
+            {
+                case Opcode.Block or Opcode.Loop or Opcode.If:
+                    nesting++;
+                    break;
+                case Opcode.Else when nesting == 0:
+                    BeginElse(_control[^1]);
+                    return position + 1;
+                case Opcode.End when nesting == 0:
+                    return EmitEnd(position, isReachable: false);
+                case Opcode.End:
+                    nesting--;
+                    break;
+            }
+        }
+
+        return position;
+    }
+
+    private void SetStack(int height, ValType[] types)
+    {
+        _stack.RemoveRange(height, _stack.Count - height);
+        _settled = Math.Min(_settled, height);
+        foreach (ValType type in types)
+        {
+            Push(Node.Slot(type, _stack.Count));
+        }
+    }
+
+    // Moves the topmost values into the slots from `height` on. Ascending order is safe: a value reads slots of its own depth or above.
+    private void MoveTo(int height, ValType[] types)
+    {
+        int from = _stack.Count - types.Length;
+        for (int index = 0; index < types.Length; index++)
+        {
+            Node node = _stack[from + index];
+            if (node.Kind == NodeKind.Slot && node.Index == height + index)
+            {
+                continue;
+            }
+
+            EmitNode(node);
+            _il.Emit(OpCodes.Stloc, SlotLocal(height + index, types[index]));
+        }
+    }
+
+    private ControlFrame FrameAt(int depth) => _control[_control.Count - 1 - depth];
+
+    private bool IsFunctionLevel(int depth) => depth == _control.Count - 1;
+
+    private void EmitBranch(int depth)
+    {
+        if (IsFunctionLevel(depth))
+        {
+            EmitReturn();
+            return;
+        }
+
+        ControlFrame frame = FrameAt(depth);
+        MoveTo(frame.Height, frame.BranchTypes);
+        frame.IsTargetUsed = true;
+        _il.Emit(OpCodes.Br, frame.Target);
+    }
+
+    private bool NeedsMove(int depth)
+    {
+        ControlFrame frame = FrameAt(depth);
+        int from = _stack.Count - frame.BranchTypes.Length;
+        for (int index = 0; index < frame.BranchTypes.Length; index++)
+        {
+            if (_stack[from + index] is not { Kind: NodeKind.Slot } node || node.Index != frame.Height + index)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void EmitBranchIf(int depth)
+    {
+        Node condition = Pop();
+        ControlFrame frame = FrameAt(depth);
+        if (!IsFunctionLevel(depth) && !NeedsMove(depth))
+        {
+            frame.IsTargetUsed = true;
+            EmitNode(condition);
+            _il.Emit(OpCodes.Brtrue, frame.Target);
+            return;
+        }
+
+        // The values are used on both ways.
+        LocalBuilder flag = Scratch(typeof(int));
+        EmitNode(condition);
+        _il.Emit(OpCodes.Stloc, flag);
+        for (int position = _stack.Count - frame.BranchTypes.Length; position < _stack.Count; position++)
+        {
+            Materialise(position);
+        }
+
+        Label skip = _il.DefineLabel();
+        _il.Emit(OpCodes.Ldloc, flag);
+        _il.Emit(OpCodes.Brfalse, skip);
+        EmitBranch(depth);
+        _il.MarkLabel(skip);
+    }
+
+    private void EmitBranchTable(int[] depths)
+    {
+        Node index = Pop();
+        int carried = FrameAt(depths[^1]).BranchTypes.Length;
+        LocalBuilder flag = Scratch(typeof(int));
+        EmitNode(index);
+        _il.Emit(OpCodes.Stloc, flag);
+        for (int position = _stack.Count - carried; position < _stack.Count; position++)
+        {
+            Materialise(position);
+        }
+
+        var hops = new Dictionary<int, Label>();
+        var labels = new Label[depths.Length];
+        for (int entry = 0; entry < depths.Length; entry++)
+        {
+            int depth = depths[entry];
+            if (!IsFunctionLevel(depth) && !NeedsMove(depth))
+            {
+                FrameAt(depth).IsTargetUsed = true;
+                labels[entry] = FrameAt(depth).Target;
+            }
+            else if (!hops.TryGetValue(depth, out labels[entry]))
+            {
+                labels[entry] = _il.DefineLabel();
+                hops.Add(depth, labels[entry]);
+            }
+        }
+
+        _il.Emit(OpCodes.Ldloc, flag);
+        _il.Emit(OpCodes.Switch, labels[..^1]);
+        _il.Emit(OpCodes.Br, labels[^1]);
+        foreach ((int depth, Label label) in hops)
+        {
+            _il.MarkLabel(label);
+            EmitBranch(depth);
+        }
+    }
+
+    // The first result is returned, the others go through the context's slots.
+    private void EmitReturn()
+    {
+        ReadOnlySpan<ValType> results = _code.Type.Results;
+        int from = _stack.Count - results.Length;
+        for (int index = 1; index < results.Length; index++)
+        {
+            EmitSlotAddress(index);
+            EmitNode(_stack[from + index]);
+            _il.Emit(StoreIndirect(results[index]));
+        }
+
+        if (results.Length > 0)
+        {
+            EmitNode(_stack[from]);
+        }
+
+        _il.Emit(OpCodes.Ret);
+    }
+
+    /// <summary>The label of a block that traps; it never returns to the code.</summary>
+    private Label TrapBlock(TrapKind kind, int offset)
+    {
+        Label label = _il.DefineLabel();
+        _coldBlocks.Add(() =>
+        {
+            _il.MarkLabel(label);
+            _il.Emit(OpCodes.Ldarg_0);
+            EmitInt(_code.FunctionIndex);
+            EmitInt(offset);
+            EmitInt((int)kind);
+            _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
+            _il.Emit(OpCodes.Br, ReturnDefault());
+        });
+        return label;
+    }
+}

@@ -1,0 +1,198 @@
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <content>Leaving a function at a site, and entering its twin there.</content>
+internal sealed partial class FunctionEmitter
+{
+    /// <summary>Values that all of a function's sites may save together; bounds the code that a hostile function makes.</summary>
+    private const long SavedValuesMax = 4_000_000;
+
+    private readonly List<Site> _sites = [];
+    private readonly List<TwinEntry> _entries = [];
+    private LocalBuilder? _record;
+    private Label[] _entryLabels = [];
+    private Label _dispatch;
+    private long _savedValues;
+
+    /// <summary>What a twin does to be entered at a site.</summary>
+    private readonly record struct TwinEntry(int Site, Label Target, Node?[] Restored, ValType[] Results, Action<LocalBuilder>? First, int Skipped);
+
+    private int AddSite(SiteKind kind, int offset, SiteValue[] values, ValType[] results)
+    {
+        _savedValues += values.Length;
+        if (_savedValues > SavedValuesMax)
+        {
+            throw new WasmFormatException(
+                offset, $"function {_code.FunctionIndex} keeps too many values alive over its calls, loops and memory accesses (more than {SavedValuesMax})");
+        }
+
+        _sites.Add(new Site(kind, offset, values, results));
+        return _sites.Count - 1;
+    }
+
+    /// <summary>
+    /// The values that a stored frame holds: the live locals, then the operand stack from the bottom up to <paramref name="height"/>.
+    /// Constants and locals on the stack are stored as well, so that a frame depends on WebAssembly alone.
+    /// </summary>
+    private List<(SiteValue Value, Node Node)> StoredValues(int[] locals, int height)
+    {
+        var values = new List<(SiteValue, Node)>(locals.Length + height);
+        foreach (int local in locals)
+        {
+            values.Add((new SiteValue(false, local, _code.Locals[local]), Node.Local(_code.Locals[local], local)));
+        }
+
+        for (int depth = 0; depth < height; depth++)
+        {
+            values.Add((new SiteValue(true, depth, _stack[depth].Type), _stack[depth]));
+        }
+
+        return values;
+    }
+
+    /// <summary>As <see cref="StoredValues"/>, without what the twin knows anyway: for records that do not outlive the moment.</summary>
+    private List<(SiteValue Value, Node Node)> PassingValues(int[] locals, int height)
+    {
+        List<(SiteValue Value, Node Node)> values = StoredValues(locals, 0);
+        for (int depth = 0; depth < height; depth++)
+        {
+            Node node = _stack[depth];
+            if (node.Kind == NodeKind.Slot || (node.Kind == NodeKind.Local && Array.BinarySearch(locals, node.Index) < 0))
+            {
+                values.Add((new SiteValue(true, depth, node.Type), node));
+            }
+        }
+
+        return values;
+    }
+
+    private static Node? Restored((SiteValue Value, Node Node) entry) => entry.Node.Kind == NodeKind.Constant ? null : entry.Node;
+
+    private static Node? Restored(SiteValue value) => Node.Local(value.Type, value.Index);
+
+    /// <summary>Tests whether the stack is to be captured; if so goes to a cold block, which must not come back.</summary>
+    private void EmitPoll(Action cold)
+    {
+        if (_compiler.StressInterval > 0)
+        {
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.Emit(OpCodes.Call, RuntimeMethods.StressTick);
+        }
+
+        Label label = _il.DefineLabel();
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldind_I4);
+        _il.Emit(OpCodes.Brtrue, label);
+        _coldBlocks.Add(() =>
+        {
+            _il.MarkLabel(label);
+            cold();
+        });
+    }
+
+    /// <summary>Saves a record of the given values.</summary>
+    private void EmitSave(int site, SiteKind kind, int resultCount, List<Node> values)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(_code.FunctionIndex);
+        EmitInt(SavedRecord.Pack(site, kind));
+        EmitInt(resultCount);
+        if (values.Count <= ModuleCompiler.SaverValuesMax)
+        {
+            var types = new Type[values.Count];
+            for (int index = 0; index < values.Count; index++)
+            {
+                EmitNode(values[index]);
+                types[index] = IlType(values[index].Type);
+            }
+
+            _il.Emit(OpCodes.Call, _compiler.SaverOf(types));
+            return;
+        }
+
+        // A saver with this many parameters would cost more than storing in place.
+        LocalBuilder record = Scratch(typeof(nint));
+        EmitInt(values.Count);
+        _il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
+        _il.Emit(OpCodes.Stloc, record);
+        for (int index = 0; index < values.Count; index++)
+        {
+            _il.Emit(OpCodes.Ldloc, record);
+            EmitInt(index * sizeof(long));
+            _il.Emit(OpCodes.Add);
+            EmitNode(values[index]);
+            _il.Emit(StoreIndirect(values[index].Type));
+        }
+    }
+
+    // The twin begins by going to the entry of the site that its record names.
+    private void EmitDispatch()
+    {
+        _record = _il.DeclareLocal(typeof(nint));
+        _dispatch = _il.DefineLabel();
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, SaveBaseField);
+        _il.Emit(OpCodes.Stloc, _record);
+        _il.Emit(OpCodes.Br, _dispatch);
+    }
+
+    private void AddEntry(
+        int site, Label target, IEnumerable<Node?> restored, ValType[] results, Action<LocalBuilder>? first = null, int skipped = 0) =>
+        _entries.Add(new TwinEntry(site, target, [.. restored], results, first, skipped));
+
+    private void EmitDispatchTable()
+    {
+        _entryLabels = new Label[_sites.Count];
+        Label none = _il.DefineLabel();
+        Array.Fill(_entryLabels, none);
+        foreach (TwinEntry entry in _entries)
+        {
+            _entryLabels[entry.Site] = _il.DefineLabel();
+        }
+
+        _il.MarkLabel(_dispatch);
+        _il.Emit(OpCodes.Ldloc, _record!);
+        EmitInt(sizeof(int));
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I4);
+        _il.Emit(OpCodes.Switch, _entryLabels);
+        _il.MarkLabel(none);
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Call, RuntimeMethods.NoSuchSite);
+        _il.Emit(OpCodes.Br, ReturnDefault());
+        foreach (TwinEntry entry in _entries)
+        {
+            _il.MarkLabel(_entryLabels[entry.Site]);
+            entry.First?.Invoke(_record!);
+            for (int index = 0; index < entry.Restored.Length; index++)
+            {
+                if (entry.Restored[index] is Node node)
+                {
+                    EmitRecordValue(entry.Skipped + index, node.Type);
+                    if (node.Kind == NodeKind.Local)
+                    {
+                        StoreLocal(node.Index);
+                    }
+                    else
+                    {
+                        _il.Emit(OpCodes.Stloc, SlotLocal(node.Index, node.Type));
+                    }
+                }
+            }
+
+            _il.Emit(OpCodes.Br, entry.Target);
+        }
+    }
+
+    /// <summary>Loads a value of the record that the twin is entered with.</summary>
+    private void EmitRecordValue(int index, ValType type)
+    {
+        _il.Emit(OpCodes.Ldloc, _record!);
+        EmitInt(SavedRecord.HeadBytes + (index * sizeof(long)));
+        _il.Emit(OpCodes.Add);
+        _il.Emit(LoadIndirect(type));
+    }
+}

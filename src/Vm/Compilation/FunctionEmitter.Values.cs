@@ -1,0 +1,360 @@
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <content>The compile-time operand stack, locals, slots and constants.</content>
+internal sealed partial class FunctionEmitter
+{
+    /// <summary>How many entries may wait to be computed; bounds the cost of looking through them.</summary>
+    private const int UnsettledMax = 64;
+
+    private readonly Dictionary<Type, LocalBuilder> _scratch = [];
+
+    /// <summary>Entries below this are constants and slots of their own depth.</summary>
+    private int _settled;
+
+    /// <summary>The IL type of a value type; references are function or object numbers.</summary>
+    public static Type IlType(ValType type) => type switch
+    {
+        ValType.I32 => typeof(int),
+        ValType.F32 => typeof(float),
+        ValType.F64 => typeof(double),
+        _ => typeof(long),
+    };
+
+    /// <summary>The instruction that loads a value of the type from an address.</summary>
+    public static OpCode LoadIndirect(ValType type) => type switch
+    {
+        ValType.I32 => OpCodes.Ldind_I4,
+        ValType.F32 => OpCodes.Ldind_R4,
+        ValType.F64 => OpCodes.Ldind_R8,
+        _ => OpCodes.Ldind_I8,
+    };
+
+    /// <summary>The instruction that stores a value of the type to an address.</summary>
+    public static OpCode StoreIndirect(ValType type) => type switch
+    {
+        ValType.I32 => OpCodes.Stind_I4,
+        ValType.F32 => OpCodes.Stind_R4,
+        ValType.F64 => OpCodes.Stind_R8,
+        _ => OpCodes.Stind_I8,
+    };
+
+    private void Push(Node node)
+    {
+        _stack.Add(node);
+        if (_stack.Count - _settled > UnsettledMax)
+        {
+            MaterialiseAll();
+        }
+    }
+
+    private Node Pop()
+    {
+        Node node = _stack[^1];
+        _stack.RemoveAt(_stack.Count - 1);
+        _settled = Math.Min(_settled, _stack.Count);
+        return node;
+    }
+
+    /// <summary>Computes an entry into the IL local of its depth, unless it lies there already.</summary>
+    private void Materialise(int depth)
+    {
+        Node node = _stack[depth];
+        if (node.Kind == NodeKind.Slot && node.Index == depth)
+        {
+            return;
+        }
+
+        SaveReadersOf(depth);
+        EmitNode(node);
+        _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        _stack[depth] = Node.Slot(node.Type, depth);
+    }
+
+    /// <summary>Before a slot is assigned: an entry below that still reads it is computed first.</summary>
+    private void SaveReadersOf(int slot)
+    {
+        for (int depth = _settled; depth < Math.Min(slot, _stack.Count); depth++)
+        {
+            if (_stack[depth].SlotMax >= slot)
+            {
+                MaterialiseTrees(Math.Min(slot, _stack.Count));
+                return;
+            }
+        }
+    }
+
+    /// <summary>Leaves only constants, locals and slots on the operand stack: what a site can save.</summary>
+    private void MaterialiseTrees() => MaterialiseTrees(_stack.Count);
+
+    // In ascending order, no entry that has yet to be computed reads the slot that is assigned.
+    private void MaterialiseTrees(int end)
+    {
+        for (int depth = _settled; depth < end; depth++)
+        {
+            if (_stack[depth].Kind is NodeKind.Operator or NodeKind.Global or NodeKind.MemorySize)
+            {
+                Materialise(depth);
+            }
+        }
+    }
+
+    /// <summary>Leaves only constants and slots on the operand stack: what every path into a label agrees on.</summary>
+    private void MaterialiseAll()
+    {
+        for (int depth = _settled; depth < _stack.Count; depth++)
+        {
+            if (_stack[depth].Kind != NodeKind.Constant)
+            {
+                Materialise(depth);
+            }
+        }
+
+        _settled = _stack.Count;
+    }
+
+    private void MaterialiseGlobalReaders()
+    {
+        for (int depth = _settled; depth < _stack.Count; depth++)
+        {
+            if (_stack[depth].ReadsGlobals)
+            {
+                Materialise(depth);
+            }
+        }
+    }
+
+    /// <summary>A node that can be emitted more than once: the value itself, or the slot it has been computed into.</summary>
+    private Node Reusable(Node node, int depth)
+    {
+        if (node.Kind is NodeKind.Constant or NodeKind.Local or NodeKind.Slot)
+        {
+            return node;
+        }
+
+        SaveReadersOf(depth);
+        EmitNode(node);
+        _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        return Node.Slot(node.Type, depth);
+    }
+
+    private void EmitNode(Node node)
+    {
+        switch (node.Kind)
+        {
+            case NodeKind.Constant:
+                EmitConstant(node.Type, node.Bits);
+                break;
+            case NodeKind.Local:
+                LoadLocal(node.Index);
+                break;
+            case NodeKind.Slot:
+                _il.Emit(OpCodes.Ldloc, SlotLocal(node.Index, node.Type));
+                break;
+            case NodeKind.Global:
+                EmitGlobalAddress(node.Index);
+                _il.Emit(LoadIndirect(node.Type));
+                break;
+            case NodeKind.Address:
+                _il.Emit(OpCodes.Ldloc, AddressLocal);
+                break;
+            case NodeKind.MemorySize:
+                _il.Emit(OpCodes.Ldarg_0);
+                _il.Emit(OpCodes.Ldfld, MemoryBytesField);
+                EmitInt(16);
+                _il.Emit(OpCodes.Shr_Un);
+                _il.Emit(OpCodes.Conv_I4);
+                break;
+            default:
+                EmitNode(node.First!);
+                if (node.Second is not null)
+                {
+                    EmitNode(node.Second);
+                }
+
+                NumericInstructions.Emit(_il, node.Opcode);
+                break;
+        }
+    }
+
+    private void EmitConstant(ValType type, long bits)
+    {
+        switch (type)
+        {
+            case ValType.I32:
+                EmitInt((int)bits);
+                break;
+            case ValType.F32:
+                EmitFloat((int)bits);
+                break;
+            case ValType.F64:
+                EmitDouble(bits);
+                break;
+            default:
+                EmitLong(bits);
+                break;
+        }
+    }
+
+    // A signalling NaN must keep its bits; a constant of the IL may pass through a conversion that quiets it.
+    private void EmitFloat(int bits)
+    {
+        if (float.IsNaN(BitConverter.Int32BitsToSingle(bits)))
+        {
+            EmitInt(bits);
+            NumericInstructions.Emit(_il, Opcode.F32ReinterpretI32);
+            return;
+        }
+
+        _il.Emit(OpCodes.Ldc_R4, BitConverter.Int32BitsToSingle(bits));
+    }
+
+    private void EmitDouble(long bits)
+    {
+        if (double.IsNaN(BitConverter.Int64BitsToDouble(bits)))
+        {
+            EmitLong(bits);
+            NumericInstructions.Emit(_il, Opcode.F64ReinterpretI64);
+            return;
+        }
+
+        _il.Emit(OpCodes.Ldc_R8, BitConverter.Int64BitsToDouble(bits));
+    }
+
+    private void EmitInt(int value)
+    {
+        if (value is >= -1 and <= 8)
+        {
+            _il.Emit(value switch
+            {
+                -1 => OpCodes.Ldc_I4_M1,
+                0 => OpCodes.Ldc_I4_0,
+                1 => OpCodes.Ldc_I4_1,
+                2 => OpCodes.Ldc_I4_2,
+                3 => OpCodes.Ldc_I4_3,
+                4 => OpCodes.Ldc_I4_4,
+                5 => OpCodes.Ldc_I4_5,
+                6 => OpCodes.Ldc_I4_6,
+                7 => OpCodes.Ldc_I4_7,
+                _ => OpCodes.Ldc_I4_8,
+            });
+        }
+        else if (value is >= sbyte.MinValue and <= sbyte.MaxValue)
+        {
+            _il.Emit(OpCodes.Ldc_I4_S, (sbyte)value);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Ldc_I4, value);
+        }
+    }
+
+    private void EmitLong(long value)
+    {
+        if (value == (int)value)
+        {
+            EmitInt((int)value);
+            _il.Emit(OpCodes.Conv_I8);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Ldc_I8, value);
+        }
+    }
+
+    private LocalBuilder SlotLocal(int depth, ValType type)
+    {
+        Type ilType = IlType(type);
+        if (!_slots.TryGetValue((depth, ilType), out LocalBuilder? local))
+        {
+            local = _il.DeclareLocal(ilType);
+            _slots.Add((depth, ilType), local);
+        }
+
+        return local;
+    }
+
+    /// <summary>A local for use within one instruction.</summary>
+    private LocalBuilder Scratch(Type type)
+    {
+        if (!_scratch.TryGetValue(type, out LocalBuilder? local))
+        {
+            local = _il.DeclareLocal(type);
+            _scratch.Add(type, local);
+        }
+
+        return local;
+    }
+
+    private bool IsArgument(int local) => _form == CodeForm.Fast && local < _code.Type.Parameters.Length;
+
+    private LocalBuilder IlLocal(int local) => _locals[local] ??= _il.DeclareLocal(IlType(_code.Locals[local]));
+
+    private void LoadLocal(int local)
+    {
+        if (IsArgument(local))
+        {
+            EmitArgument(OpCodes.Ldarg_S, OpCodes.Ldarg, local + 1);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Ldloc, IlLocal(local));
+        }
+    }
+
+    private void StoreLocal(int local)
+    {
+        if (IsArgument(local))
+        {
+            EmitArgument(OpCodes.Starg_S, OpCodes.Starg, local + 1);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Stloc, IlLocal(local));
+        }
+    }
+
+    private void EmitArgument(OpCode shortForm, OpCode longForm, int argument)
+    {
+        if (argument <= byte.MaxValue)
+        {
+            _il.Emit(shortForm, (byte)argument);
+        }
+        else
+        {
+            _il.Emit(longForm, (short)argument);
+        }
+    }
+
+    // A declared global lies at a fixed distance behind the context; an imported one lies with its owner.
+    private void EmitGlobalAddress(int global)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        if (global < _module.ImportedGlobalCount)
+        {
+            _il.Emit(OpCodes.Ldfld, ImportedGlobalsField);
+            EmitInt(global * sizeof(long));
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Ldind_I);
+        }
+        else
+        {
+            EmitInt(CodeContext.GlobalsOffset + ((global - _module.ImportedGlobalCount) * sizeof(long)));
+            _il.Emit(OpCodes.Add);
+        }
+    }
+
+    private void EmitSlotAddress(int slot)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, SlotsField);
+        if (slot > 0)
+        {
+            EmitInt(slot * sizeof(long));
+            _il.Emit(OpCodes.Add);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+using Module = Everheap.Vm.Modules.Module;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>Which compilation of a function is made.</summary>
+internal enum CodeForm
+{
+    /// <summary>Entered by calls; leaves for good where something slow must be done.</summary>
+    Fast,
+
+    /// <summary>The twin: entered by the driver at any site, with the values of a saved record.</summary>
+    Twin,
+}
+
+/// <summary>
+/// Compiles one function to IL, in one pass over its instructions.
+/// <para>
+/// Invariants. (1) The IL evaluation stack is empty at every label. (2) A cold block never rejoins hot code after a call, but for the few
+/// shapes that say so: it saves the values that are alive and returns; the program goes on in the twin. (3) Both forms number their sites
+/// alike and keep the same compile-time operand stack at each. (4) A translated address is used at once: no call lies between translation
+/// and access.
+/// </para>
+/// </summary>
+internal sealed partial class FunctionEmitter
+{
+    private static readonly FieldInfo LoadTableField = ContextField(nameof(CodeContext.LoadTable));
+    private static readonly FieldInfo MemoryBytesField = ContextField(nameof(CodeContext.MemoryBytes));
+    private static readonly FieldInfo SlotsField = ContextField(nameof(CodeContext.Slots));
+    private static readonly FieldInfo StackLimitField = ContextField(nameof(CodeContext.StackLimit));
+    private static readonly FieldInfo TablesField = ContextField(nameof(CodeContext.Tables));
+    private static readonly FieldInfo SaveBaseField = ContextField(nameof(CodeContext.SaveBase));
+    private static readonly FieldInfo LeftField = ContextField(nameof(CodeContext.Left));
+    private static readonly FieldInfo ImportedGlobalsField = ContextField(nameof(CodeContext.ImportedGlobals));
+
+    private readonly ModuleCompiler _compiler;
+    private readonly Module _module;
+    private readonly FunctionCode _code;
+    private readonly Liveness _liveness;
+    private readonly CodeForm _form;
+    private readonly AccessStyle _style;
+    private readonly ILGenerator _il;
+    private readonly List<Node> _stack = [];
+    private readonly List<ControlFrame> _control = [];
+    private readonly List<Action> _coldBlocks = [];
+    private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
+    private readonly LocalBuilder?[] _locals;
+    private readonly Label _returnDefault;
+    private bool _returnDefaultUsed;
+    private LocalBuilder? _table;
+
+    private FunctionEmitter(ModuleCompiler compiler, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
+    {
+        _compiler = compiler;
+        _module = compiler.Module;
+        _code = code;
+        _liveness = liveness;
+        _form = form;
+        _style = style;
+        _il = il;
+        _locals = new LocalBuilder?[code.Locals.Length];
+        _returnDefault = il.DefineLabel();
+    }
+
+    /// <summary>Compiles a function.</summary>
+    /// <returns>Its sites, by number; the same for both forms.</returns>
+    public static Site[] Emit(ModuleCompiler compiler, FunctionCode code, CodeForm form, ILGenerator il)
+    {
+        Liveness liveness = Liveness.Of(code);
+        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness), il);
+        emitter.EmitFunction();
+        return [.. emitter._sites];
+    }
+
+    private static FieldInfo ContextField(string name) =>
+        typeof(CodeContext).GetField(name) ?? throw new MissingFieldException(nameof(CodeContext), name);
+
+    private void EmitFunction()
+    {
+        if (_code.AccessCount > 0 && _style != AccessStyle.Called)
+        {
+            _table = _il.DeclareLocal(typeof(nint));
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.Emit(OpCodes.Ldfld, LoadTableField);
+            _il.Emit(OpCodes.Stloc, _table);
+        }
+
+        if (_form == CodeForm.Twin)
+        {
+            EmitDispatch();
+        }
+
+        EmitEntry();
+        ValType[] results = _code.Type.Results.ToArray();
+        _control.Add(new ControlFrame(Opcode.Block, -1, 0, results, results, _il.DefineLabel()));
+        int position = 0;
+        while (position < _code.Instructions.Length)
+        {
+            position = EmitInstruction(position);
+        }
+
+        // A cold block may ask for further ones.
+        for (int index = 0; index < _coldBlocks.Count; index++)
+        {
+            _coldBlocks[index]();
+        }
+
+        if (_form == CodeForm.Twin)
+        {
+            EmitDispatchTable();
+        }
+
+        if (_returnDefaultUsed)
+        {
+            _il.MarkLabel(_returnDefault);
+            EmitDefaultReturn();
+        }
+    }
+
+    // Parameters are arguments of the fast form; locals that are alive at the start are zero there.
+    private void EmitEntry()
+    {
+        int parameterCount = _code.Type.Parameters.Length;
+        var values = new SiteValue[parameterCount];
+        for (int index = 0; index < parameterCount; index++)
+        {
+            values[index] = new SiteValue(false, index, _code.Locals[index]);
+        }
+
+        int site = AddSite(SiteKind.Entry, _code.BodyStart, values, []);
+        if (_form == CodeForm.Fast && _code.CallCount > 0)
+        {
+            EmitStackCheck(site, values);
+        }
+
+        if (_form == CodeForm.Twin)
+        {
+            Label start = _il.DefineLabel();
+            AddEntry(site, start, values.Select(value => Restored(value)), []);
+            _il.MarkLabel(start);
+        }
+
+        foreach (int local in _liveness.AliveAtEntry)
+        {
+            if (local >= parameterCount)
+            {
+                EmitConstant(_code.Locals[local], 0);
+                StoreLocal(local);
+            }
+        }
+    }
+
+    private void EmitStackCheck(int site, SiteValue[] values)
+    {
+        LocalBuilder marker = _il.DeclareLocal(typeof(int));
+        Label cold = _il.DefineLabel();
+        _il.Emit(OpCodes.Ldloca, marker);
+        _il.Emit(OpCodes.Conv_U);
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, StackLimitField);
+        _il.Emit(OpCodes.Blt_Un, cold);
+        _coldBlocks.Add(() =>
+        {
+            _il.MarkLabel(cold);
+            EmitSave(site, SiteKind.Entry, 0, [.. values.Select(value => Node.Local(value.Type, value.Index))]);
+            EmitDefaultReturn();
+        });
+    }
+
+    private void EmitDefaultReturn()
+    {
+        if (_code.Type.Results.Length > 0)
+        {
+            EmitConstant(_code.Type.Results[0], 0);
+        }
+
+        _il.Emit(OpCodes.Ret);
+    }
+
+    private Label ReturnDefault()
+    {
+        _returnDefaultUsed = true;
+        return _returnDefault;
+    }
+
+    private int EmitInstruction(int position)
+    {
+        ref readonly Instruction instruction = ref _code.Instructions[position];
+        Opcode opcode = instruction.Opcode;
+        switch (opcode)
+        {
+            case Opcode.Nop:
+                return position + 1;
+            case Opcode.Block or Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br or Opcode.BrIf or Opcode.BrTable
+                or Opcode.Return or Opcode.Unreachable:
+                return EmitControl(position, in instruction);
+            case Opcode.Call:
+                EmitCall(position, in instruction);
+                break;
+            case Opcode.CallIndirect:
+                EmitCallIndirect(position, in instruction);
+                break;
+            case Opcode.Drop:
+                Pop();
+                break;
+            case Opcode.Select or Opcode.SelectT:
+                EmitSelect();
+                break;
+            case Opcode.LocalGet:
+                Push(Node.Local(_code.Locals[instruction.Index], instruction.Index));
+                break;
+            case Opcode.LocalSet or Opcode.LocalTee:
+                EmitLocalSet(in instruction);
+                break;
+            case Opcode.GlobalGet:
+                Push(Node.Global(_module.Globals[instruction.Index].ValueType, instruction.Index));
+                break;
+            case Opcode.GlobalSet:
+                EmitGlobalSet(instruction.Index);
+                break;
+            case Opcode.I32Const or Opcode.I64Const or Opcode.F32Const or Opcode.F64Const:
+                Push(Node.Constant(TypeOfConstant(opcode), instruction.Immediate));
+                break;
+            case Opcode.RefNull:
+                Push(Node.Constant(instruction.Type, 0));
+                break;
+            case Opcode.RefFunc:
+                Push(Node.Constant(ValType.FuncRef, instruction.Index + 1L));
+                break;
+            case >= Opcode.I32Load and <= Opcode.I64Load32U:
+                EmitLoad(position, in instruction);
+                break;
+            case >= Opcode.I32Store and <= Opcode.I64Store32:
+                EmitStore(position, in instruction);
+                break;
+            case Opcode.MemorySize:
+                Push(Node.MemorySize());
+                break;
+            case >= Opcode.MemoryInit and <= Opcode.TableFill or Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet:
+                EmitBulk(in instruction);
+                break;
+            case (>= Opcode.I32DivS and <= Opcode.I32RemU) or (>= Opcode.I64DivS and <= Opcode.I64RemU):
+                EmitDivision(in instruction);
+                break;
+            case (>= Opcode.I32TruncF32S and <= Opcode.I32TruncF64U) or (>= Opcode.I64TruncF32S and <= Opcode.I64TruncF64U):
+                EmitTruncation(in instruction);
+                break;
+            default:
+                PushOperator(opcode);
+                break;
+        }
+
+        return position + 1;
+    }
+
+    private static ValType TypeOfConstant(Opcode opcode) => opcode switch
+    {
+        Opcode.I32Const => ValType.I32,
+        Opcode.I64Const => ValType.I64,
+        Opcode.F32Const => ValType.F32,
+        _ => ValType.F64,
+    };
+
+    private void PushOperator(Opcode opcode)
+    {
+        if (!NumericInstructions.TryGetType(opcode, out _, out ValType second, out ValType result))
+        {
+            throw new InvalidOperationException($"The compiler does not know {opcode}.");
+        }
+
+        Node? right = second == ValType.Bottom ? null : Pop();
+        Node left = Pop();
+        PushTree(Node.Operator(result, opcode, left, right));
+    }
+
+    private void PushTree(Node node)
+    {
+        Push(node);
+        if (node.Depth > Node.DepthMax)
+        {
+            Materialise(_stack.Count - 1);
+        }
+    }
+
+    private void EmitLocalSet(in Instruction instruction)
+    {
+        int local = instruction.Index;
+        Node value = Pop();
+        for (int depth = _settled; depth < _stack.Count; depth++)
+        {
+            if (_stack[depth].ReadsLocal(local))
+            {
+                Materialise(depth);
+            }
+        }
+
+        EmitNode(value);
+        StoreLocal(local);
+        if (instruction.Opcode == Opcode.LocalTee)
+        {
+            Push(Node.Local(_code.Locals[local], local));
+        }
+    }
+
+    private void EmitGlobalSet(int global)
+    {
+        Node value = Pop();
+        MaterialiseGlobalReaders();
+        EmitGlobalAddress(global);
+        EmitNode(value);
+        _il.Emit(StoreIndirect(_module.Globals[global].ValueType));
+    }
+
+    private void EmitSelect()
+    {
+        Node condition = Pop();
+        Node second = Pop();
+        Node first = Pop();
+        SaveReadersOf(_stack.Count);
+        LocalBuilder slot = SlotLocal(_stack.Count, first.Type);
+        Label done = _il.DefineLabel();
+
+        // The trees may read the slot that is about to be assigned: the condition is computed first, and the second operand, which lies
+        // deeper in the stack than the slot, reads other slots.
+        LocalBuilder flag = Scratch(typeof(int));
+        EmitNode(condition);
+        _il.Emit(OpCodes.Stloc, flag);
+        EmitNode(first);
+        _il.Emit(OpCodes.Stloc, slot);
+        _il.Emit(OpCodes.Ldloc, flag);
+        _il.Emit(OpCodes.Brtrue, done);
+        EmitNode(second);
+        _il.Emit(OpCodes.Stloc, slot);
+        _il.MarkLabel(done);
+        Push(Node.Slot(first.Type, _stack.Count));
+    }
+}

@@ -1,0 +1,127 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>
+/// Compiles an imported function to a method that callers cannot tell from a declared one. Its one site is its entry: a host call that
+/// cannot go on now is saved with its arguments, and made again after the capture.
+/// </summary>
+internal static class ImportEmitter
+{
+    private static readonly FieldInfo SlotsField = typeof(CodeContext).GetField(nameof(CodeContext.Slots))!;
+    private static readonly FieldInfo SaveBaseField = typeof(CodeContext).GetField(nameof(CodeContext.SaveBase))!;
+
+    public static Site[] Emit(ModuleCompiler compiler, int function, CodeForm form, ILGenerator il)
+    {
+        FunctionType type = compiler.Module.FunctionTypeOf(function);
+        ReadOnlySpan<ValType> parameters = type.Parameters;
+        var values = new SiteValue[parameters.Length];
+        LocalBuilder? record = null;
+        if (form == CodeForm.Twin)
+        {
+            record = il.DeclareLocal(typeof(nint));
+            il.Emit(OpCodes.Ldarg_0);
+            il.Emit(OpCodes.Ldfld, SaveBaseField);
+            il.Emit(OpCodes.Stloc, record);
+        }
+
+        var arguments = new LocalBuilder[parameters.Length];
+        for (int index = 0; index < parameters.Length; index++)
+        {
+            values[index] = new SiteValue(false, index, parameters[index]);
+            arguments[index] = il.DeclareLocal(FunctionEmitter.IlType(parameters[index]));
+            if (record is null)
+            {
+                il.Emit(OpCodes.Ldarg, (short)(index + 1));
+            }
+            else
+            {
+                il.Emit(OpCodes.Ldloc, record);
+                il.Emit(OpCodes.Ldc_I4, SavedRecord.HeadBytes + (index * sizeof(long)));
+                il.Emit(OpCodes.Add);
+                il.Emit(FunctionEmitter.LoadIndirect(parameters[index]));
+            }
+
+            il.Emit(OpCodes.Stloc, arguments[index]);
+
+            // The whole slot is written, so that a narrow argument is zero-extended.
+            EmitSlotAddress(il, index);
+            il.Emit(OpCodes.Ldc_I4_0);
+            il.Emit(OpCodes.Conv_I8);
+            il.Emit(OpCodes.Stind_I8);
+            EmitSlotAddress(il, index);
+            il.Emit(OpCodes.Ldloc, arguments[index]);
+            il.Emit(FunctionEmitter.StoreIndirect(parameters[index]));
+        }
+
+        LocalBuilder outcome = il.DeclareLocal(typeof(int));
+        Label notDone = il.DefineLabel();
+        Label giveUp = il.DefineLabel();
+        il.Emit(OpCodes.Ldarg_0);
+        il.Emit(OpCodes.Ldc_I4, function);
+        il.Emit(OpCodes.Call, RuntimeMethods.CallHost);
+        il.Emit(OpCodes.Stloc, outcome);
+        il.Emit(OpCodes.Ldloc, outcome);
+        il.Emit(OpCodes.Brtrue, notDone);
+        if (type.Results.Length > 0)
+        {
+            EmitSlotAddress(il, 0);
+            il.Emit(FunctionEmitter.LoadIndirect(type.Results[0]));
+        }
+
+        il.Emit(OpCodes.Ret);
+
+        il.MarkLabel(notDone);
+        il.Emit(OpCodes.Ldloc, outcome);
+        il.Emit(OpCodes.Ldc_I4_1);
+        il.Emit(OpCodes.Bne_Un, giveUp);
+        il.Emit(OpCodes.Ldarg_0);
+        il.Emit(OpCodes.Ldc_I4, function);
+        il.Emit(OpCodes.Ldc_I4, SavedRecord.Pack(0, SiteKind.Entry));
+        il.Emit(OpCodes.Ldc_I4_0);
+        foreach (LocalBuilder argument in arguments)
+        {
+            il.Emit(OpCodes.Ldloc, argument);
+        }
+
+        il.Emit(OpCodes.Call, compiler.SaverOf([.. arguments.Select(argument => argument.LocalType)]));
+        il.MarkLabel(giveUp);
+        if (type.Results.Length > 0)
+        {
+            EmitZero(il, type.Results[0]);
+        }
+
+        il.Emit(OpCodes.Ret);
+        return [new Site(SiteKind.Entry, 0, values, [])];
+    }
+
+    private static void EmitZero(ILGenerator il, ValType type)
+    {
+        il.Emit(OpCodes.Ldc_I4_0);
+        switch (type)
+        {
+            case ValType.I32:
+                break;
+            case ValType.F32:
+                il.Emit(OpCodes.Conv_R4);
+                break;
+            case ValType.F64:
+                il.Emit(OpCodes.Conv_R8);
+                break;
+            default:
+                il.Emit(OpCodes.Conv_I8);
+                break;
+        }
+    }
+
+    private static void EmitSlotAddress(ILGenerator il, int slot)
+    {
+        il.Emit(OpCodes.Ldarg_0);
+        il.Emit(OpCodes.Ldfld, SlotsField);
+        il.Emit(OpCodes.Ldc_I4, slot * sizeof(long));
+        il.Emit(OpCodes.Add);
+    }
+}

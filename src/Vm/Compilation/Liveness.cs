@@ -1,0 +1,272 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>
+/// Which locals are alive at each site: backward data flow over basic blocks (Aho, Lam, Sethi, Ullman, "Compilers", section 9.2.5).
+/// The answer depends on the function alone, so that a frame saved by one compilation fits every other.
+/// </summary>
+internal sealed class Liveness
+{
+    /// <summary>Bits of all blocks' sets together, above which the analysis gives way to "all locals that are used are alive".</summary>
+    private const long SetBitsMax = 1L << 28;
+
+    private readonly FunctionCode _code;
+    private readonly Dictionary<int, int[]> _aliveAt = [];
+    private readonly int[] _denseOf;
+    private readonly int[] _localOf;
+    private readonly int _words;
+    private readonly List<Block> _blocks = [];
+    private int[] _blockOf = [];
+
+    private Liveness(FunctionCode code)
+    {
+        _code = code;
+        _denseOf = new int[code.Locals.Length];
+        Array.Fill(_denseOf, -1);
+        var used = new List<int>();
+        foreach (ref readonly Instruction instruction in code.Instructions.AsSpan())
+        {
+            if (instruction.Opcode == Opcode.LocalGet && _denseOf[instruction.Index] < 0)
+            {
+                _denseOf[instruction.Index] = used.Count;
+                used.Add(instruction.Index);
+            }
+        }
+
+        _localOf = [.. used];
+        _words = (used.Count + 63) / 64;
+    }
+
+    /// <summary>The locals alive on entry; those that are not parameters are zero there.</summary>
+    public int[] AliveAtEntry { get; private set; } = [];
+
+    public static Liveness Of(FunctionCode code)
+    {
+        var liveness = new Liveness(code);
+        liveness.SplitIntoBlocks();
+        if ((long)liveness._blocks.Count * liveness._words * 64 > SetBitsMax)
+        {
+            liveness.TakeAllAsAlive();
+        }
+        else
+        {
+            liveness.Solve();
+            liveness.RecordSites();
+        }
+
+        return liveness;
+    }
+
+    /// <summary>The locals alive at a site, ascending: before a memory access or loop header, after a call.</summary>
+    /// <param name="position">The position of the instruction.</param>
+    public int[] AliveAt(int position) => _aliveAt[position];
+
+    private static bool IsSite(Opcode opcode) =>
+        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or (>= Opcode.I32Load and <= Opcode.I64Store32);
+
+    private static bool EndsBlock(Opcode opcode) => opcode is Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br
+        or Opcode.BrIf or Opcode.BrTable or Opcode.Return or Opcode.Unreachable;
+
+    // A loop instruction is a block of its own: branches to the loop arrive at it, and it is the site of its header.
+    private void SplitIntoBlocks()
+    {
+        Instruction[] instructions = _code.Instructions;
+        _blockOf = new int[instructions.Length];
+        int start = 0;
+        for (int position = 0; position < instructions.Length; position++)
+        {
+            bool isLoop = instructions[position].Opcode is Opcode.Loop or Opcode.End;
+            if (isLoop && start < position)
+            {
+                CloseBlock(start, position);
+                start = position;
+            }
+
+            if (EndsBlock(instructions[position].Opcode))
+            {
+                CloseBlock(start, position + 1);
+                start = position + 1;
+            }
+        }
+
+        if (start < instructions.Length)
+        {
+            CloseBlock(start, instructions.Length);
+        }
+
+        var open = new List<int>();
+        for (int position = 0; position < instructions.Length; position++)
+        {
+            ref readonly Instruction instruction = ref instructions[position];
+            if (instruction.Opcode is Opcode.Block or Opcode.Loop or Opcode.If)
+            {
+                open.Add(position);
+            }
+            else if (instruction.Opcode == Opcode.End && open.Count > 0)
+            {
+                open.RemoveAt(open.Count - 1);
+            }
+
+            Block block = _blocks[_blockOf[position]];
+            if (block.End == position + 1)
+            {
+                block.Successors = SuccessorsOf(position, open);
+            }
+        }
+    }
+
+    private void CloseBlock(int start, int end)
+    {
+        _blockOf.AsSpan(start, end - start).Fill(_blocks.Count);
+        _blocks.Add(new Block(start, end));
+    }
+
+    private int[] SuccessorsOf(int position, List<int> open)
+    {
+        ref readonly Instruction instruction = ref _code.Instructions[position];
+        switch (instruction.Opcode)
+        {
+            case Opcode.Br:
+                return TargetOf(instruction.Index, open) is int target ? [target] : [];
+            case Opcode.BrIf:
+                return TargetOf(instruction.Index, open) is int taken ? [taken, .. Next(position)] : Next(position);
+            case Opcode.BrTable:
+                return [.. instruction.Labels!.Select(label => TargetOf(label, open)).OfType<int>().Distinct()];
+            case Opcode.Return or Opcode.Unreachable:
+                return [];
+            case Opcode.If:
+                int otherwise = _code.ElseOf[position] >= 0 ? _code.ElseOf[position] + 1 : _code.EndOf[position];
+                return [_blockOf[otherwise], .. Next(position)];
+            case Opcode.Else:
+                return [_blockOf[_code.EndOf[position]]];
+            default:
+                return Next(position);
+        }
+    }
+
+    private int[] Next(int position) => position + 1 < _code.Instructions.Length ? [_blockOf[position + 1]] : [];
+
+    private int? TargetOf(int depth, List<int> open)
+    {
+        if (depth >= open.Count)
+        {
+            return null;
+        }
+
+        int start = open[open.Count - 1 - depth];
+        return _blockOf[_code.Instructions[start].Opcode == Opcode.Loop ? start : _code.EndOf[start]];
+    }
+
+    private void Solve()
+    {
+        foreach (Block block in _blocks)
+        {
+            block.Alive = new ulong[_words];
+        }
+
+        var scratch = new ulong[_words];
+        bool changed = true;
+        while (changed)
+        {
+            changed = false;
+            for (int index = _blocks.Count - 1; index >= 0; index--)
+            {
+                Block block = _blocks[index];
+                AliveAfter(block, scratch);
+                for (int position = block.End - 1; position >= block.Start; position--)
+                {
+                    Step(position, scratch);
+                }
+
+                if (!scratch.AsSpan().SequenceEqual(block.Alive))
+                {
+                    scratch.CopyTo(block.Alive, 0);
+                    changed = true;
+                }
+            }
+        }
+
+        AliveAtEntry = _blocks.Count > 0 ? ToLocals(_blocks[0].Alive) : [];
+    }
+
+    private void RecordSites()
+    {
+        var scratch = new ulong[_words];
+        foreach (Block block in _blocks)
+        {
+            AliveAfter(block, scratch);
+            for (int position = block.End - 1; position >= block.Start; position--)
+            {
+                if (IsSite(_code.Instructions[position].Opcode))
+                {
+                    _aliveAt[position] = ToLocals(scratch);
+                }
+
+                Step(position, scratch);
+            }
+        }
+    }
+
+    private void AliveAfter(Block block, ulong[] set)
+    {
+        Array.Clear(set);
+        foreach (int successor in block.Successors)
+        {
+            ulong[] alive = _blocks[successor].Alive;
+            for (int word = 0; word < set.Length; word++)
+            {
+                set[word] |= alive[word];
+            }
+        }
+    }
+
+    private void Step(int position, ulong[] set)
+    {
+        ref readonly Instruction instruction = ref _code.Instructions[position];
+        if (instruction.Opcode is Opcode.LocalGet or Opcode.LocalSet or Opcode.LocalTee && _denseOf[instruction.Index] is int dense and >= 0)
+        {
+            ulong bit = 1UL << (dense & 63);
+            set[dense >> 6] = instruction.Opcode == Opcode.LocalGet ? set[dense >> 6] | bit : set[dense >> 6] & ~bit;
+        }
+    }
+
+    private int[] ToLocals(ulong[] set)
+    {
+        var locals = new List<int>();
+        for (int dense = 0; dense < _localOf.Length; dense++)
+        {
+            if ((set[dense >> 6] & (1UL << (dense & 63))) != 0)
+            {
+                locals.Add(_localOf[dense]);
+            }
+        }
+
+        locals.Sort();
+        return [.. locals];
+    }
+
+    private void TakeAllAsAlive()
+    {
+        int[] all = [.. _localOf.Order()];
+        AliveAtEntry = all;
+        for (int position = 0; position < _code.Instructions.Length; position++)
+        {
+            if (IsSite(_code.Instructions[position].Opcode))
+            {
+                _aliveAt[position] = all;
+            }
+        }
+    }
+
+    private sealed class Block(int start, int end)
+    {
+        public int Start { get; } = start;
+
+        public int End { get; } = end;
+
+        public int[] Successors { get; set; } = [];
+
+        public ulong[] Alive { get; set; } = [];
+    }
+}

@@ -1,0 +1,164 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using Everheap.Vm.Modules;
+using Module = Everheap.Vm.Modules.Module;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>
+/// Compiles a module to one dynamic assembly: a static method for each function, imported ones included, which calls its callees directly.
+/// The JIT turns a method to machine code when it is first called. Twins are added when they are needed, each in a type of its own.
+/// Used by one thread.
+/// </summary>
+internal sealed class ModuleCompiler
+{
+    /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
+    public const int SaverValuesMax = 96;
+
+    private readonly ModuleBuilder _builder;
+    private readonly MethodBuilder[] _fast;
+    private readonly Site[][] _sites;
+    private readonly Dictionary<string, MethodBuilder> _savers = [];
+    private readonly int[] _signatures;
+    private readonly Type _code;
+    private TypeBuilder _type;
+
+    private ModuleCompiler(Module module, int stressInterval)
+    {
+        Module = module;
+        StressInterval = stressInterval;
+        AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
+            new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect);
+        assembly.SetCustomAttribute(new CustomAttributeBuilder(
+            typeof(System.Runtime.CompilerServices.IgnoresAccessChecksToAttribute).GetConstructor([typeof(string)])!, [typeof(ModuleCompiler).Assembly.GetName().Name!]));
+        _builder = assembly.DefineDynamicModule("Everheap.Compiled");
+        _signatures = NumberSignatures(module);
+        _fast = new MethodBuilder[module.FunctionTypes.Count];
+        _sites = new Site[_fast.Length][];
+        _type = DefineType("Code");
+        for (int function = 0; function < _fast.Length; function++)
+        {
+            FunctionType type = module.FunctionTypeOf(function);
+            _fast[function] = DefineMethod($"f{function}", ReturnTypeOf(type), ParameterTypesOf(type));
+        }
+
+        for (int function = 0; function < _fast.Length; function++)
+        {
+            _sites[function] = EmitFunction(_fast[function], function, CodeForm.Fast);
+        }
+
+        _code = _type.CreateType();
+    }
+
+    public Module Module { get; }
+
+    /// <summary>Where greater than zero, safepoints count down from this and then ask for a capture.</summary>
+    public int StressInterval { get; }
+
+    public static ModuleCompiler Compile(Module module, int stressInterval) => new(module, stressInterval);
+
+    public static Type ReturnTypeOf(FunctionType type) =>
+        type.Results.Length == 0 ? typeof(void) : FunctionEmitter.IlType(type.Results[0]);
+
+    public static Type[] ParameterTypesOf(FunctionType type) =>
+        [typeof(nint), .. type.Parameters.ToArray().Select(FunctionEmitter.IlType)];
+
+    /// <summary>A function's sites by number.</summary>
+    public Site[] SitesOf(int function) => _sites[function];
+
+    /// <summary>A number that two of the module's types share if and only if they are equal; never zero.</summary>
+    public int SignatureOf(int typeIndex) => _signatures[typeIndex];
+
+    public MethodInfo FastMethodOf(int function) => _fast[function];
+
+    /// <summary>The entry point of a function's fast form.</summary>
+    public nint FastEntryOf(int function) => EntryOf(_code, $"f{function}");
+
+    /// <summary>Compiles a function's twin.</summary>
+    /// <returns>Its entry point; it takes the context alone.</returns>
+    public nint CompileTwin(int function)
+    {
+        string name = $"t{function}";
+        _type = DefineType("Twin" + function);
+        MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
+        EmitFunction(method, function, CodeForm.Twin);
+        return EntryOf(_type.CreateType(), name);
+    }
+
+    /// <summary>The method that saves a record of values of the given types.</summary>
+    public MethodInfo SaverOf(Type[] types)
+    {
+        string key = string.Concat(types.Select(type => type == typeof(int) ? 'i' : type == typeof(long) ? 'l' : type == typeof(float) ? 'f' : 'd'));
+        if (_savers.TryGetValue(key, out MethodBuilder? saver))
+        {
+            return saver;
+        }
+
+        saver = DefineMethod("Save_" + key, typeof(void), [typeof(nint), typeof(int), typeof(int), typeof(int), .. types]);
+        ILGenerator il = saver.GetILGenerator();
+        LocalBuilder values = il.DeclareLocal(typeof(nint));
+        for (short argument = 0; argument < 4; argument++)
+        {
+            il.Emit(OpCodes.Ldarg, argument);
+        }
+
+        il.Emit(OpCodes.Ldc_I4, types.Length);
+        il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
+        il.Emit(OpCodes.Stloc, values);
+        for (int index = 0; index < types.Length; index++)
+        {
+            il.Emit(OpCodes.Ldloc, values);
+            il.Emit(OpCodes.Ldc_I4, index * sizeof(long));
+            il.Emit(OpCodes.Add);
+            il.Emit(OpCodes.Ldarg, (short)(index + 4));
+            il.Emit(types[index] == typeof(int) ? OpCodes.Stind_I4
+                : types[index] == typeof(long) ? OpCodes.Stind_I8
+                : types[index] == typeof(float) ? OpCodes.Stind_R4 : OpCodes.Stind_R8);
+        }
+
+        il.Emit(OpCodes.Ret);
+        _savers.Add(key, saver);
+        return saver;
+    }
+
+    private static nint EntryOf(Type type, string name)
+    {
+        MethodInfo method = type.GetMethod(name, BindingFlags.Public | BindingFlags.Static)!;
+        return method.MethodHandle.GetFunctionPointer();
+    }
+
+    private static int[] NumberSignatures(Module module)
+    {
+        var numbers = new Dictionary<FunctionType, int>();
+        var signatures = new int[module.Types.Count];
+        for (int index = 0; index < signatures.Length; index++)
+        {
+            if (!numbers.TryGetValue(module.Types[index], out signatures[index]))
+            {
+                signatures[index] = numbers.Count + 1;
+                numbers.Add(module.Types[index], signatures[index]);
+            }
+        }
+
+        return signatures;
+    }
+
+    private TypeBuilder DefineType(string name) =>
+        _builder.DefineType(name, TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit);
+
+    private MethodBuilder DefineMethod(string name, Type returnType, Type[] parameterTypes)
+    {
+        MethodBuilder method = _type.DefineMethod(name, MethodAttributes.Public | MethodAttributes.Static, returnType, parameterTypes);
+        method.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.AggressiveOptimization);
+        method.InitLocals = false;
+        return method;
+    }
+
+    private Site[] EmitFunction(MethodBuilder method, int function, CodeForm form)
+    {
+        ILGenerator il = method.GetILGenerator(256);
+        return function < Module.ImportedFunctionCount
+            ? ImportEmitter.Emit(this, function, form, il)
+            : FunctionEmitter.Emit(this, FunctionCode.Decode(Module, function), form, il);
+    }
+}

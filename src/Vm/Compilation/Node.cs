@@ -1,0 +1,94 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>What an entry of the compile-time operand stack is.</summary>
+internal enum NodeKind
+{
+    /// <summary>A constant.</summary>
+    Constant,
+
+    /// <summary>A local that has not been assigned since.</summary>
+    Local,
+
+    /// <summary>A value in the IL local that belongs to the entry's depth.</summary>
+    Slot,
+
+    /// <summary>A global.</summary>
+    Global,
+
+    /// <summary>Memory 0's size.</summary>
+    MemorySize,
+
+    /// <summary>An operator that cannot trap, over other nodes.</summary>
+    Operator,
+
+    /// <summary>The effective address of the memory access at hand.</summary>
+    Address,
+}
+
+/// <summary>
+/// A value on the operand stack that has not been computed yet: a tree without side effects. It is emitted once, where it is consumed, or
+/// earlier into its slot, where something that it reads changes or where the frame may be saved.
+/// </summary>
+internal sealed class Node
+{
+    /// <summary>Trees deeper than this are computed into their slot, which bounds the recursion over them.</summary>
+    public const int DepthMax = 40;
+
+    public NodeKind Kind { get; private init; }
+
+    public ValType Type { get; private init; }
+
+    public Opcode Opcode { get; private init; }
+
+    /// <summary>A constant's bits.</summary>
+    public long Bits { get; private init; }
+
+    /// <summary>The local's or global's index, or the slot's depth.</summary>
+    public int Index { get; private init; }
+
+    public Node? First { get; private init; }
+
+    public Node? Second { get; private init; }
+
+    public int Depth { get; private init; }
+
+    /// <summary>The highest slot that the tree reads, or -1. It never reads one below its own depth.</summary>
+    public int SlotMax { get; private init; } = -1;
+
+    /// <summary>Whether the value depends on globals or the memory's size.</summary>
+    public bool ReadsGlobals { get; private init; }
+
+    public static Node Constant(ValType type, long bits) => new() { Kind = NodeKind.Constant, Type = type, Bits = bits };
+
+    public static Node Local(ValType type, int index) => new() { Kind = NodeKind.Local, Type = type, Index = index };
+
+    public static Node Slot(ValType type, int depth) => new() { Kind = NodeKind.Slot, Type = type, Index = depth, SlotMax = depth };
+
+    public static Node Global(ValType type, int index) =>
+        new() { Kind = NodeKind.Global, Type = type, Index = index, ReadsGlobals = true };
+
+    public static Node MemorySize() => new() { Kind = NodeKind.MemorySize, Type = ValType.I32, ReadsGlobals = true };
+
+    public static Node Address() => new() { Kind = NodeKind.Address, Type = ValType.I64 };
+
+    public static Node Operator(ValType type, Opcode opcode, Node first, Node? second) => new()
+    {
+        Kind = NodeKind.Operator,
+        Type = type,
+        Opcode = opcode,
+        First = first,
+        Second = second,
+        Depth = 1 + Math.Max(first.Depth, second?.Depth ?? 0),
+        SlotMax = Math.Max(first.SlotMax, second?.SlotMax ?? -1),
+        ReadsGlobals = first.ReadsGlobals || (second?.ReadsGlobals ?? false),
+    };
+
+    public bool ReadsLocal(int index) => Kind switch
+    {
+        NodeKind.Local => Index == index,
+        NodeKind.Operator => First!.ReadsLocal(index) || (Second?.ReadsLocal(index) ?? false),
+        _ => false,
+    };
+}

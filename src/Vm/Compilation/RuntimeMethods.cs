@@ -1,0 +1,67 @@
+using System.Reflection;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+using Module = Everheap.Vm.Modules.Module;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>The methods that compiled code calls.</summary>
+internal static class RuntimeMethods
+{
+    public static readonly MethodInfo Trap = Find(nameof(CompiledCode.Trap));
+    public static readonly MethodInfo TrapIndirectCall = Find(nameof(CompiledCode.TrapIndirectCall));
+    public static readonly MethodInfo TrapTruncation = Find(nameof(CompiledCode.TrapTruncation));
+    public static readonly MethodInfo BeginRecord = Find(nameof(CompiledCode.BeginRecord));
+    public static readonly MethodInfo NoSuchSite = Find(nameof(CompiledCode.NoSuchSite));
+    public static readonly MethodInfo StressTick = Find(nameof(CompiledCode.StressTick));
+    public static readonly MethodInfo CallHost = Find(nameof(CompiledCode.CallHost));
+
+    private static readonly MethodInfo[] Loads =
+    [
+        Find(nameof(CompiledCode.Load8)), Find(nameof(CompiledCode.Load16)), Find(nameof(CompiledCode.Load32)), Find(nameof(CompiledCode.Load64)),
+    ];
+
+    private static readonly MethodInfo[] Stores =
+    [
+        Find(nameof(CompiledCode.Store8)), Find(nameof(CompiledCode.Store16)), Find(nameof(CompiledCode.Store32)), Find(nameof(CompiledCode.Store64)),
+    ];
+
+    /// <summary>The method that loads so many bytes, zero-extended, whatever stands in the way.</summary>
+    public static MethodInfo LoadOf(int size) => Loads[int.Log2(size)];
+
+    /// <summary>The method that stores so many bytes, whatever stands in the way.</summary>
+    public static MethodInfo StoreOf(int size) => Stores[int.Log2(size)];
+
+    /// <summary>The method by which a function that left at a memory access goes on in its twin.</summary>
+    public static MethodInfo ContinueInTwin(FunctionType type) => Find((type.Results.Length == 0 ? ValType.Bottom : type.Results[0]) switch
+    {
+        ValType.Bottom => nameof(CompiledCode.ContinueInTwin),
+        ValType.I32 => nameof(CompiledCode.ContinueInTwinI32),
+        ValType.F32 => nameof(CompiledCode.ContinueInTwinF32),
+        ValType.F64 => nameof(CompiledCode.ContinueInTwinF64),
+        _ => nameof(CompiledCode.ContinueInTwinI64),
+    });
+
+    /// <summary>The method of an instruction on ranges or sizes, how many operands it takes, and its result type.</summary>
+    public static (MethodInfo Method, int OperandCount, ValType Result) BulkOf(Opcode opcode, in Instruction instruction, Module module) => opcode switch
+    {
+        Opcode.MemoryGrow => (Find(nameof(CompiledCode.MemoryGrow)), 1, ValType.I32),
+        Opcode.MemoryInit => (Find(nameof(CompiledCode.MemoryInit)), 3, ValType.Bottom),
+        Opcode.DataDrop => (Find(nameof(CompiledCode.DataDrop)), 0, ValType.Bottom),
+        Opcode.MemoryCopy => (Find(nameof(CompiledCode.MemoryCopy)), 3, ValType.Bottom),
+        Opcode.MemoryFill => (Find(nameof(CompiledCode.MemoryFill)), 3, ValType.Bottom),
+        Opcode.TableInit => (Find(nameof(CompiledCode.TableInit)), 3, ValType.Bottom),
+        Opcode.ElemDrop => (Find(nameof(CompiledCode.ElemDrop)), 0, ValType.Bottom),
+        Opcode.TableCopy => (Find(nameof(CompiledCode.TableCopy)), 3, ValType.Bottom),
+        Opcode.TableGrow => (Find(nameof(CompiledCode.TableGrow)), 2, ValType.I32),
+        Opcode.TableSize => (Find(nameof(CompiledCode.TableSize)), 0, ValType.I32),
+        Opcode.TableFill => (Find(nameof(CompiledCode.TableFill)), 3, ValType.Bottom),
+        Opcode.TableGet => (Find(nameof(CompiledCode.TableGet)), 1, module.Tables[instruction.Index].ElementType),
+        Opcode.TableSet => (Find(nameof(CompiledCode.TableSet)), 2, ValType.Bottom),
+        _ => throw new InvalidOperationException($"{opcode} is not a bulk instruction."),
+    };
+
+    private static MethodInfo Find(string name) =>
+        typeof(CompiledCode).GetMethod(name, BindingFlags.Public | BindingFlags.Static)
+        ?? throw new MissingMethodException(nameof(CompiledCode), name);
+}

@@ -1,0 +1,32 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>The kinds of places at which a compiled function can be left and entered again.</summary>
+internal enum SiteKind
+{
+    /// <summary>Before a function's first instruction.</summary>
+    Entry = 0,
+
+    /// <summary>At a loop's header.</summary>
+    Loop = 1,
+
+    /// <summary>After a call.</summary>
+    Call = 2,
+
+    /// <summary>At a memory access that missed; entered again at once, never stored.</summary>
+    Access = 3,
+}
+
+/// <summary>One live value at a site, in WebAssembly's terms.</summary>
+/// <param name="IsStack">True for an operand-stack entry, false for a local.</param>
+/// <param name="Index">The entry's depth from the bottom, or the local's index.</param>
+/// <param name="Type">Its type.</param>
+internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type);
+
+/// <summary>A place at which a function can be left and entered again, with what is alive there.</summary>
+/// <param name="Kind">What kind of place.</param>
+/// <param name="Offset">The instruction's offset in the module's bytes.</param>
+/// <param name="Values">The live values in the order in which records hold them.</param>
+/// <param name="Results">The types of the callee's results, at a call.</param>
+internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results);

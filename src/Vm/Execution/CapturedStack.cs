@@ -1,0 +1,162 @@
+using System.Buffers.Binary;
+using Everheap.Engine;
+using Everheap.Vm.Compilation;
+
+namespace Everheap.Vm.Execution;
+
+/// <summary>
+/// The part of the call stack that lies in the heap: outermost frame first, growing upwards. A capture appends the frames that were running;
+/// the driver takes the topmost off again when it goes on there. Frames below stay where they are, so that a capture costs what has run
+/// since the last one, not the depth of the stack.
+/// </summary>
+internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, ulong bytes)
+{
+    /// <summary>Heap address space for the stack: what recursion may use before it is exhausted.</summary>
+    public const ulong BytesMax = 256UL << 20;
+
+    private const int StagingBytes = 64 << 10;
+
+    private byte[] _frame = new byte[1024];
+
+    /// <summary>Where the stack begins in the heap.</summary>
+    public ulong Address { get; } = address;
+
+    /// <summary>How many bytes of frames it holds.</summary>
+    public ulong Bytes { get; private set; } = bytes;
+
+    /// <summary>Appends saved records, which lie innermost first, so that the innermost frame ends on top.</summary>
+    /// <returns>False if the stack would grow beyond its limit; nothing is appended then.</returns>
+    public bool TryAppend(byte* records, byte* end, Func<int, Site[]> sitesOf)
+    {
+        var starts = new List<nint>();
+        ulong added = 0;
+        for (byte* record = records; record < end; record += ((SavedRecord*)record)->Bytes)
+        {
+            starts.Add((nint)record);
+            added += (ulong)FrameBytesOf((SavedRecord*)record, sitesOf);
+        }
+
+        if (Bytes + added > BytesMax)
+        {
+            return false;
+        }
+
+        var staging = new byte[(int)Math.Min(added, StagingBytes)];
+        int staged = 0;
+        for (int index = starts.Count - 1; index >= 0; index--)
+        {
+            var record = (SavedRecord*)starts[index];
+            int size = FrameBytesOf(record, sitesOf);
+            if (staged + size > staging.Length)
+            {
+                Flush(staging.AsSpan(0, staged));
+                staged = 0;
+                if (size > staging.Length)
+                {
+                    staging = new byte[size];
+                }
+            }
+
+            WriteFrame(staging.AsSpan(staged, size), record, sitesOf(record->Function)[record->Site]);
+            staged += size;
+        }
+
+        Flush(staging.AsSpan(0, staged));
+        return true;
+    }
+
+    /// <summary>Appends a frame that stands before a function's first instruction.</summary>
+    public void PushEntry(int function, Site entry, ReadOnlySpan<ulong> arguments)
+    {
+        var frame = new byte[CapturedFrame.SizeOf(arguments.Length, 0)];
+        CapturedFrame.WriteHead(frame, function, entry, false, 0);
+        for (int index = 0; index < arguments.Length; index++)
+        {
+            CapturedFrame.WriteValue(frame, index, entry.Values[index], false, arguments[index]);
+        }
+
+        Flush(frame);
+    }
+
+    /// <summary>Takes the topmost frame off.</summary>
+    /// <param name="frame">The frame; valid until the next call.</param>
+    /// <returns>False if there is none.</returns>
+    /// <exception cref="HeapFormatException">What lies there is not a frame.</exception>
+    public bool TryPop(out ReadOnlySpan<byte> frame)
+    {
+        ulong top = Bytes;
+        if (!TryReadBelow(ref top, out frame))
+        {
+            return false;
+        }
+
+        Bytes = top;
+        return true;
+    }
+
+    /// <summary>Reads the frame that ends at <paramref name="top"/>, and moves that down to where it begins.</summary>
+    public bool TryReadBelow(scoped ref ulong top, out ReadOnlySpan<byte> frame)
+    {
+        frame = default;
+        if (top == 0)
+        {
+            return false;
+        }
+
+        Span<byte> trailer = stackalloc byte[CapturedFrame.TrailerBytes];
+        if (top >= CapturedFrame.TrailerBytes)
+        {
+            heap.Read(Address + top - CapturedFrame.TrailerBytes, trailer);
+        }
+
+        int size = BinaryPrimitives.ReadInt32LittleEndian(trailer);
+        if (size < CapturedFrame.HeadBytes + CapturedFrame.TrailerBytes || (ulong)size > top)
+        {
+            throw new HeapFormatException($"the captured stack has no frame at byte {top} of {Bytes}: the heap does not hold a program's stack there");
+        }
+
+        if (_frame.Length < size)
+        {
+            _frame = new byte[Math.Max(size, _frame.Length * 2)];
+        }
+
+        heap.Read(Address + top - (ulong)size, _frame.AsSpan(0, size));
+        frame = _frame.AsSpan(0, size);
+        if (!CapturedFrame.IsWellFormed(frame))
+        {
+            throw new HeapFormatException($"the captured frame at byte {top - (ulong)size} is malformed: the heap does not hold a program's stack there");
+        }
+
+        top -= (ulong)size;
+        return true;
+    }
+
+    private static int FrameBytesOf(SavedRecord* record, Func<int, Site[]> sitesOf)
+    {
+        Site site = sitesOf(record->Function)[record->Site];
+        return CapturedFrame.SizeOf(site.Values.Length, record->CalleeReturned != 0 ? site.Results.Length : 0);
+    }
+
+    private static void WriteFrame(Span<byte> frame, SavedRecord* record, Site site)
+    {
+        bool hasReturned = record->CalleeReturned != 0;
+        var bits = (ulong*)((byte*)record + SavedRecord.HeadBytes);
+        CapturedFrame.WriteHead(frame, record->Function, site, hasReturned, hasReturned ? site.Results.Length : 0);
+        for (int index = 0; index < site.Values.Length; index++)
+        {
+            CapturedFrame.WriteValue(frame, index, site.Values[index], false, bits[index]);
+        }
+
+        for (int index = 0; hasReturned && index < site.Results.Length; index++)
+        {
+            int position = site.Values.Length + index;
+            CapturedFrame.WriteValue(frame, position, new SiteValue(true, index, site.Results[index]), true, bits[position]);
+        }
+    }
+
+    private void Flush(ReadOnlySpan<byte> frames)
+    {
+        heap.Write(Address + Bytes, frames);
+        Bytes += (ulong)frames.Length;
+    }
+}

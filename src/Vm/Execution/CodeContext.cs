@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+
+namespace Everheap.Vm.Execution;
+
+/// <summary>What compiled code finds in <see cref="CodeContext.Poll"/>.</summary>
+internal static class PollState
+{
+    /// <summary>Go on.</summary>
+    public const int Running = 0;
+
+    /// <summary>Someone wants the stack captured: the next safepoint begins to unwind.</summary>
+    public const int Requested = 1;
+
+    /// <summary>Every frame saves itself and returns, up to the driver.</summary>
+    public const int Unwinding = 2;
+}
+
+/// <summary>Why the stack unwinds.</summary>
+internal enum UnwindReason
+{
+    /// <summary>It does not.</summary>
+    None,
+
+    /// <summary>A safepoint answered a request.</summary>
+    Capture,
+
+    /// <summary>The native stack is nearly used up: frames move to the heap, and the program goes on.</summary>
+    StackSpill,
+
+    /// <summary>A trap ended the program.</summary>
+    Trap,
+
+    /// <summary>A host function ended the program, or failed.</summary>
+    Host,
+}
+
+/// <summary>
+/// What compiled code needs at hand; the first argument of every compiled function. It lies in native memory, its globals right behind
+/// it. Only the thread that runs the program touches it, but for <see cref="Poll"/>, which any thread may move from
+/// <see cref="PollState.Running"/> to <see cref="PollState.Requested"/>.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct CodeContext
+{
+    /// <summary>A <see cref="PollState"/>; first, so that a poll needs no displacement.</summary>
+    public int Poll;
+
+    /// <summary>Set by a twin that left at an access and wants to be entered again at the record it saved.</summary>
+    public int Left;
+
+    /// <summary>A function whose frame begins below this moves the stack to the heap first.</summary>
+    public byte* StackLimit;
+
+    /// <summary>Memory 0's load table; its store table follows at a fixed distance.</summary>
+    public nint LoadTable;
+
+    /// <summary>Memory 0's size in bytes.</summary>
+    public ulong MemoryBytes;
+
+    /// <summary>Where saved records begin; a twin finds the record it is entered with here.</summary>
+    public byte* SaveBase;
+
+    /// <summary>Where the next saved record goes.</summary>
+    public byte* SaveCursor;
+
+    /// <summary>The end of the room for saved records.</summary>
+    public byte* SaveEnd;
+
+    /// <summary>Arguments and results of host calls, and results of functions that return several.</summary>
+    public ulong* Slots;
+
+    /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
+    public nint* Twins;
+
+    /// <summary>The tables' entries and lengths.</summary>
+    public TableView* Tables;
+
+    /// <summary>Addresses of imported globals.</summary>
+    public ulong** ImportedGlobals;
+
+    /// <summary>A handle to the <see cref="Instance"/>.</summary>
+    public nint Instance;
+
+    /// <summary>An <see cref="UnwindReason"/>, while <see cref="Poll"/> says so.</summary>
+    public int Reason;
+
+    /// <summary>A <see cref="TrapKind"/>, where the reason is a trap.</summary>
+    public int Trap;
+
+    /// <summary>The function that trapped.</summary>
+    public int TrapFunction;
+
+    /// <summary>The offset in the module's bytes of the instruction that trapped.</summary>
+    public int TrapOffset;
+
+    /// <summary>Safepoints still to pass before a stress capture; used by code compiled for stress only.</summary>
+    public int StressCountdown;
+
+    /// <summary>The countdown's start.</summary>
+    public int StressInterval;
+
+    /// <summary>Byte offset of declared global 0 from the context's start.</summary>
+    public static int GlobalsOffset => (sizeof(CodeContext) + 15) & ~15;
+}
+
+/// <summary>A table as compiled code sees it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct TableView
+{
+    /// <summary>The entries.</summary>
+    public TableEntry* Entries;
+
+    /// <summary>How many there are.</summary>
+    public ulong Length;
+}
+
+/// <summary>A table's element as compiled code sees it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TableEntry
+{
+    /// <summary>The function's entry point, or zero.</summary>
+    public nint Code;
+
+    /// <summary>The number of the function's type plus one, or zero where the element is null.</summary>
+    public uint Signature;
+
+    /// <summary>Unused for functions.</summary>
+    public uint Reserved;
+}

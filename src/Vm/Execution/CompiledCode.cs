@@ -1,0 +1,293 @@
+using System.Runtime.CompilerServices;
+using Everheap.Engine;
+using Everheap.Vm.Compilation;
+
+namespace Everheap.Vm.Execution;
+
+/// <summary>
+/// What compiled code calls when it cannot go on by itself. None of these throws through compiled code on account of the program: a trap
+/// sets <see cref="PollState.Unwinding"/>, and the caller returns.
+/// </summary>
+internal static unsafe class CompiledCode
+{
+    private const int PageMask = (1 << TranslationWindow.PageShift) - 1;
+
+    /// <summary>Begins to unwind with a trap.</summary>
+    public static void Trap(CodeContext* context, int function, int offset, int kind)
+    {
+        context->Trap = kind;
+        context->TrapFunction = function;
+        context->TrapOffset = offset;
+        context->Reason = (int)UnwindReason.Trap;
+        Volatile.Write(ref context->Poll, PollState.Unwinding);
+    }
+
+    /// <summary>An indirect call's element is null, or has another type.</summary>
+    public static void TrapIndirectCall(CodeContext* context, int function, int offset, TableEntry* entry) =>
+        Trap(context, function, offset, (int)(entry->Signature == 0 ? TrapKind.UninitializedElement : TrapKind.IndirectCallTypeMismatch));
+
+    /// <summary>A float cannot be converted to an integer.</summary>
+    public static void TrapTruncation(CodeContext* context, int function, int offset, double value) =>
+        Trap(context, function, offset, (int)(double.IsNaN(value) ? TrapKind.InvalidConversionToInteger : TrapKind.IntegerOverflow));
+
+    /// <summary>
+    /// Makes room for a record and writes its head. At a safepoint this is also where a requested capture begins, and where a caller finds
+    /// out whether its callee returned (it carries the results on) or was itself saved.
+    /// </summary>
+    /// <returns>Where the values go.</returns>
+    public static byte* BeginRecord(CodeContext* context, int function, int packedSite, int resultCount, int valueCount)
+    {
+        var kind = (SiteKind)(packedSite & 3);
+        int bytes = SavedRecord.HeadBytes + ((valueCount + resultCount) * sizeof(ulong));
+        if (context->SaveEnd - context->SaveCursor < bytes)
+        {
+            Instance.Of(context).GrowSaveBuffer(bytes);
+        }
+
+        var record = (SavedRecord*)context->SaveCursor;
+        record->Function = function;
+        record->Site = packedSite >> 2;
+        record->Bytes = bytes;
+        record->CalleeReturned = 0;
+        byte* values = context->SaveCursor + SavedRecord.HeadBytes;
+        if (kind == SiteKind.Access)
+        {
+            return values;
+        }
+
+        if (context->Poll != PollState.Unwinding)
+        {
+            bool isRequested = Interlocked.Exchange(ref context->Poll, PollState.Unwinding) == PollState.Requested;
+            context->Reason = (int)(isRequested ? UnwindReason.Capture : UnwindReason.StackSpill);
+            record->CalleeReturned = kind == SiteKind.Call ? 1 : 0;
+            new ReadOnlySpan<ulong>(context->Slots, resultCount).CopyTo(new Span<ulong>(values + (valueCount * sizeof(ulong)), resultCount));
+        }
+
+        context->SaveCursor += bytes;
+        return values;
+    }
+
+    /// <summary>A record names a site that its function does not have: the heap was made by something else.</summary>
+    public static void NoSuchSite(CodeContext* context)
+    {
+        var record = (SavedRecord*)context->SaveBase;
+        throw new InvalidOperationException($"Function {record->Function} has no site {record->Site} to be entered at.");
+    }
+
+    /// <summary>In code compiled for stress: asks for a capture at every n-th safepoint.</summary>
+    public static void StressTick(CodeContext* context)
+    {
+        if (--context->StressCountdown <= 0)
+        {
+            context->StressCountdown = context->StressInterval;
+            Interlocked.CompareExchange(ref context->Poll, PollState.Requested, PollState.Running);
+        }
+    }
+
+    /// <summary>Calls an imported function; its arguments are in the context's slots, and so are its results.</summary>
+    /// <returns>0: done. 1: call again after the capture that has been asked for. 2: the program ended.</returns>
+    public static int CallHost(CodeContext* context, int function) => Instance.Of(context).CallHost(function);
+
+    public static void ContinueInTwin(CodeContext* context, int function)
+    {
+        do
+        {
+            context->Left = 0;
+            ((delegate*<CodeContext*, void>)TwinOf(context, function))(context);
+        }
+        while (context->Left != 0);
+    }
+
+    public static int ContinueInTwinI32(CodeContext* context, int function)
+    {
+        int result;
+        do
+        {
+            context->Left = 0;
+            result = ((delegate*<CodeContext*, int>)TwinOf(context, function))(context);
+        }
+        while (context->Left != 0);
+        return result;
+    }
+
+    public static long ContinueInTwinI64(CodeContext* context, int function)
+    {
+        long result;
+        do
+        {
+            context->Left = 0;
+            result = ((delegate*<CodeContext*, long>)TwinOf(context, function))(context);
+        }
+        while (context->Left != 0);
+        return result;
+    }
+
+    public static float ContinueInTwinF32(CodeContext* context, int function)
+    {
+        float result;
+        do
+        {
+            context->Left = 0;
+            result = ((delegate*<CodeContext*, float>)TwinOf(context, function))(context);
+        }
+        while (context->Left != 0);
+        return result;
+    }
+
+    public static double ContinueInTwinF64(CodeContext* context, int function)
+    {
+        double result;
+        do
+        {
+            context->Left = 0;
+            result = ((delegate*<CodeContext*, double>)TwinOf(context, function))(context);
+        }
+        while (context->Left != 0);
+        return result;
+    }
+
+    public static long Load8(CodeContext* context, long address, int function, int offset)
+    {
+        byte* location = Translate(context, address, 1, 0);
+        return location != null ? *location : Instance.Of(context).LoadSlow((ulong)address, 1, function, offset);
+    }
+
+    public static long Load16(CodeContext* context, long address, int function, int offset)
+    {
+        byte* location = Translate(context, address, 2, 0);
+        return location != null ? Unsafe.ReadUnaligned<ushort>(location) : Instance.Of(context).LoadSlow((ulong)address, 2, function, offset);
+    }
+
+    public static long Load32(CodeContext* context, long address, int function, int offset)
+    {
+        byte* location = Translate(context, address, 4, 0);
+        return location != null ? Unsafe.ReadUnaligned<uint>(location) : Instance.Of(context).LoadSlow((ulong)address, 4, function, offset);
+    }
+
+    public static long Load64(CodeContext* context, long address, int function, int offset)
+    {
+        byte* location = Translate(context, address, 8, 0);
+        return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow((ulong)address, 8, function, offset);
+    }
+
+    public static void Store8(CodeContext* context, long address, long bits, int function, int offset)
+    {
+        byte* location = Translate(context, address, 1, TranslationWindow.StoreTableDistance);
+        if (location != null)
+        {
+            *location = (byte)bits;
+        }
+        else
+        {
+            Instance.Of(context).StoreSlow((ulong)address, 1, bits, function, offset);
+        }
+    }
+
+    public static void Store16(CodeContext* context, long address, long bits, int function, int offset)
+    {
+        byte* location = Translate(context, address, 2, TranslationWindow.StoreTableDistance);
+        if (location != null)
+        {
+            Unsafe.WriteUnaligned(location, (ushort)bits);
+        }
+        else
+        {
+            Instance.Of(context).StoreSlow((ulong)address, 2, bits, function, offset);
+        }
+    }
+
+    public static void Store32(CodeContext* context, long address, long bits, int function, int offset)
+    {
+        byte* location = Translate(context, address, 4, TranslationWindow.StoreTableDistance);
+        if (location != null)
+        {
+            Unsafe.WriteUnaligned(location, (uint)bits);
+        }
+        else
+        {
+            Instance.Of(context).StoreSlow((ulong)address, 4, bits, function, offset);
+        }
+    }
+
+    public static void Store64(CodeContext* context, long address, long bits, int function, int offset)
+    {
+        byte* location = Translate(context, address, 8, TranslationWindow.StoreTableDistance);
+        if (location != null)
+        {
+            Unsafe.WriteUnaligned(location, bits);
+        }
+        else
+        {
+            Instance.Of(context).StoreSlow((ulong)address, 8, bits, function, offset);
+        }
+    }
+
+    public static int MemoryGrow(CodeContext* context, int delta, int index, int index2, int function, int offset) =>
+        Instance.Of(context).GrowMemory((uint)delta);
+
+    public static void MemoryInit(
+        CodeContext* context, int destination, int source, int length, int segment, int memory, int function, int offset) =>
+        Check(context, Instance.Of(context).InitializeMemory(segment, (uint)destination, (uint)source, (uint)length), function, offset);
+
+    public static void DataDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
+        Instance.Of(context).DropData(segment);
+
+    public static void MemoryCopy(
+        CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset) =>
+        Check(context, Instance.Of(context).CopyMemory((uint)destination, (uint)source, (uint)length), function, offset);
+
+    public static void MemoryFill(
+        CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset) =>
+        Check(context, Instance.Of(context).FillMemory((uint)destination, (byte)value, (uint)length), function, offset);
+
+    public static void TableInit(
+        CodeContext* context, int destination, int source, int length, int segment, int table, int function, int offset) =>
+        Check(context, Instance.Of(context).InitializeTable(table, segment, (uint)destination, (uint)source, (uint)length), function, offset);
+
+    public static void ElemDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
+        Instance.Of(context).DropElements(segment);
+
+    public static void TableCopy(
+        CodeContext* context, int destination, int source, int length, int table, int sourceTable, int function, int offset) =>
+        Check(context, Instance.Of(context).CopyTable(table, sourceTable, (uint)destination, (uint)source, (uint)length), function, offset);
+
+    public static int TableGrow(CodeContext* context, long value, int delta, int table, int index2, int function, int offset) =>
+        Instance.Of(context).GrowTable(table, (ulong)value, (uint)delta);
+
+    public static int TableSize(CodeContext* context, int table, int index2, int function, int offset) =>
+        (int)context->Tables[table].Length;
+
+    public static void TableFill(
+        CodeContext* context, int destination, long value, int length, int table, int index2, int function, int offset) =>
+        Check(context, Instance.Of(context).FillTable(table, (uint)destination, (ulong)value, (uint)length), function, offset);
+
+    public static long TableGet(CodeContext* context, int element, int table, int index2, int function, int offset)
+    {
+        Check(context, Instance.Of(context).TryGetElement(table, (uint)element, out ulong value), function, offset);
+        return (long)value;
+    }
+
+    public static void TableSet(CodeContext* context, int element, long value, int table, int index2, int function, int offset) =>
+        Check(context, Instance.Of(context).TrySetElement(table, (uint)element, (ulong)value), function, offset);
+
+    private static nint TwinOf(CodeContext* context, int function)
+    {
+        nint twin = context->Twins[function];
+        return twin != 0 ? twin : Instance.Of(context).CompileTwin(function);
+    }
+
+    private static void Check(CodeContext* context, TrapKind kind, int function, int offset)
+    {
+        if (kind != TrapKind.None)
+        {
+            Trap(context, function, offset, (int)kind);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* Translate(CodeContext* context, long address, int size, long tableDistance)
+    {
+        long entry = *(long*)(context->LoadTable + tableDistance + (nint)((ulong)address >> TranslationWindow.PageShift << 3));
+        return entry != 0 && (address & PageMask) <= PageMask + 1 - size ? (byte*)(entry + address) : null;
+    }
+}

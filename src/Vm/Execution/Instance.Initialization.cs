@@ -1,0 +1,78 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Execution;
+
+/// <content>Instantiation: globals, tables, and active segments, in the specification's order.</content>
+internal sealed unsafe partial class Instance
+{
+    private void Initialize()
+    {
+        for (int index = 0; index < _globalCount; index++)
+        {
+            Globals[index] = Evaluate(Module.GlobalDeclarations[index].Initializer);
+        }
+
+        for (int index = 0; index < _tables.Length; index++)
+        {
+            _tables[index].Grow(Module.Tables[index].Limits.Minimum, 0);
+        }
+
+        for (int index = 0; index < Module.Elements.Count; index++)
+        {
+            ElementSegment segment = Module.Elements[index];
+            if (segment.Mode == SegmentMode.Active)
+            {
+                uint offset = (uint)Evaluate(segment.Offset);
+                uint length = (uint)(segment.Functions?.Length ?? segment.Expressions!.Length);
+                ThrowIfTrapped(InitializeTable(segment.TableIndex, index, offset, 0, length), $"element segment {index}");
+            }
+
+            if (segment.Mode != SegmentMode.Passive)
+            {
+                DropElements(index);
+            }
+        }
+
+        for (int index = 0; index < Module.Data.Count; index++)
+        {
+            DataSegment segment = Module.Data[index];
+            if (segment.Mode == SegmentMode.Active)
+            {
+                uint offset = (uint)Evaluate(segment.Offset);
+                ThrowIfTrapped(InitializeMemory(index, offset, 0, (uint)segment.Length), $"data segment {index}");
+                DropData(index);
+            }
+        }
+    }
+
+    private static void ThrowIfTrapped(TrapKind kind, string where)
+    {
+        if (kind != TrapKind.None)
+        {
+            throw new WasmTrapException(new TrapInfo($"{kind.Describe()} ({where}, at instantiation)", []));
+        }
+    }
+
+    // Constant expressions of WebAssembly 2.0 push one value.
+    private ulong Evaluate(ConstantExpression expression)
+    {
+        var reader = new InstructionReader(Module.Bytes.Span, expression.Start, expression.End);
+        ulong value = 0;
+        while (reader.Read(out Instruction instruction))
+        {
+            value = instruction.Opcode switch
+            {
+                Opcode.I32Const or Opcode.F32Const => (uint)instruction.Immediate,
+                Opcode.I64Const or Opcode.F64Const => (ulong)instruction.Immediate,
+                Opcode.RefNull => 0,
+                Opcode.RefFunc => (ulong)instruction.Index + 1,
+                Opcode.GlobalGet => instruction.Index < _importedGlobals.Length
+                    ? _importedGlobals[instruction.Index]
+                    : Globals[instruction.Index - _importedGlobals.Length],
+                _ => value,
+            };
+        }
+
+        return value;
+    }
+}

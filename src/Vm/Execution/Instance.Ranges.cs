@@ -1,0 +1,173 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Execution;
+
+/// <content>What compiled code asks of memories, tables and segments when the fast path does not do.</content>
+internal sealed unsafe partial class Instance
+{
+    /// <summary>A load that missed: brings the page in, or assembles a value that straddles two, or traps.</summary>
+    /// <returns>The bytes, zero-extended; 0 after a trap.</returns>
+    public long LoadSlow(ulong address, int size, int function, int offset)
+    {
+        if (!_memory!.IsInside(address, (ulong)size))
+        {
+            CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
+            return 0;
+        }
+
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        bytes.Clear();
+        int first = Math.Min(size, LinearMemoryPageRoom(address));
+        _memory.Window.ReadSpan(address, first).CopyTo(bytes);
+        if (first < size)
+        {
+            _memory.Window.ReadSpan(address + (ulong)first, size - first).CopyTo(bytes[first..]);
+        }
+
+        return System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes);
+    }
+
+    /// <summary>A store that missed: makes the page writable, or spreads a value over two, or traps.</summary>
+    public void StoreSlow(ulong address, int size, long bits, int function, int offset)
+    {
+        if (!_memory!.IsInside(address, (ulong)size))
+        {
+            CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
+            return;
+        }
+
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(bytes, bits);
+        int first = Math.Min(size, LinearMemoryPageRoom(address));
+        bytes[..first].CopyTo(_memory.Window.WriteSpan(address, first));
+        if (first < size)
+        {
+            bytes[first..size].CopyTo(_memory.Window.WriteSpan(address + (ulong)first, size - first));
+        }
+
+        DirtyLimitCheck?.Invoke();
+    }
+
+    /// <summary>Called after a store has dirtied a page; may ask for a capture.</summary>
+    public Action? DirtyLimitCheck { get; set; }
+
+    public int GrowMemory(uint delta)
+    {
+        uint? before = _memory!.Grow(delta);
+        _context->MemoryBytes = _memory.Length;
+        return before is uint pages ? (int)pages : -1;
+    }
+
+    public TrapKind FillMemory(uint destination, byte value, uint length)
+    {
+        if (!_memory!.IsInside(destination, length))
+        {
+            return TrapKind.OutOfBoundsMemory;
+        }
+
+        _memory.Fill(destination, value, length);
+        DirtyLimitCheck?.Invoke();
+        return TrapKind.None;
+    }
+
+    public TrapKind CopyMemory(uint destination, uint source, uint length)
+    {
+        if (!_memory!.IsInside(destination, length) || !_memory.IsInside(source, length))
+        {
+            return TrapKind.OutOfBoundsMemory;
+        }
+
+        _memory.Copy(destination, source, length);
+        DirtyLimitCheck?.Invoke();
+        return TrapKind.None;
+    }
+
+    public TrapKind InitializeMemory(int segment, uint destination, uint source, uint length)
+    {
+        int available = _droppedData[segment] ? 0 : Module.Data[segment].Length;
+        if ((ulong)source + length > (ulong)available || !_memory!.IsInside(destination, length))
+        {
+            return TrapKind.OutOfBoundsMemory;
+        }
+
+        _memory.Write(destination, Module.Bytes.Span.Slice(Module.Data[segment].Start + (int)source, (int)length));
+        return TrapKind.None;
+    }
+
+    public void DropData(int segment)
+    {
+        _droppedData[segment] = true;
+        _heap.Write(_header.SegmentsAddress + (ulong)segment, [1]);
+    }
+
+    public void DropElements(int segment)
+    {
+        _droppedElements[segment] = true;
+        _heap.Write(_header.SegmentsAddress + (ulong)(_droppedData.Length + segment), [1]);
+    }
+
+    public TrapKind InitializeTable(int table, int segment, uint destination, uint source, uint length)
+    {
+        ElementSegment elements = Module.Elements[segment];
+        int available = _droppedElements[segment] ? 0 : elements.Functions?.Length ?? elements.Expressions!.Length;
+        if ((ulong)source + length > (ulong)available || !_tables[table].IsInside(destination, length))
+        {
+            return TrapKind.OutOfBoundsTable;
+        }
+
+        for (uint index = 0; index < length; index++)
+        {
+            ulong reference = elements.Functions is int[] functions
+                ? (ulong)functions[source + index] + 1
+                : Evaluate(elements.Expressions![source + index]);
+            _tables[table].Set(destination + index, reference);
+        }
+
+        return TrapKind.None;
+    }
+
+    public TrapKind CopyTable(int table, int sourceTable, uint destination, uint source, uint length)
+    {
+        if (!_tables[table].IsInside(destination, length) || !_tables[sourceTable].IsInside(source, length))
+        {
+            return TrapKind.OutOfBoundsTable;
+        }
+
+        _tables[table].CopyInside(destination, _tables[sourceTable], source, length);
+        return TrapKind.None;
+    }
+
+    public int GrowTable(int table, ulong value, uint delta) => _tables[table].Grow(delta, value) is uint before ? (int)before : -1;
+
+    public TrapKind FillTable(int table, uint destination, ulong value, uint length)
+    {
+        if (!_tables[table].IsInside(destination, length))
+        {
+            return TrapKind.OutOfBoundsTable;
+        }
+
+        _tables[table].FillInside(destination, value, length);
+        return TrapKind.None;
+    }
+
+    public TrapKind TryGetElement(int table, uint element, out ulong value)
+    {
+        bool isInside = _tables[table].IsInside(element, 1);
+        value = isInside ? _tables[table][element] : 0;
+        return isInside ? TrapKind.None : TrapKind.OutOfBoundsTable;
+    }
+
+    public TrapKind TrySetElement(int table, uint element, ulong value)
+    {
+        if (!_tables[table].IsInside(element, 1))
+        {
+            return TrapKind.OutOfBoundsTable;
+        }
+
+        _tables[table].Set(element, value);
+        return TrapKind.None;
+    }
+
+    private static int LinearMemoryPageRoom(ulong address) =>
+        Everheap.Engine.PersistentHeap.PageSize - (int)(address % Everheap.Engine.PersistentHeap.PageSize);
+}

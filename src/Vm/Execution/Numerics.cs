@@ -1,0 +1,21 @@
+namespace Everheap.Vm.Execution;
+
+/// <summary>Numeric operators for which IL has no instruction with WebAssembly's meaning (core specification, section 4.3).</summary>
+internal static class Numerics
+{
+    // Rounded once: through double the value would be rounded twice.
+    public static float F32ConvertI64U(ulong value) =>
+        (long)value >= 0 ? (long)value : (float)(long)((value >> 1) | (value & 1)) * 2;
+
+    public static int I32TruncSatF64S(double value) =>
+        double.IsNaN(value) ? 0 : value <= int.MinValue ? int.MinValue : value >= int.MaxValue ? int.MaxValue : (int)value;
+
+    public static int I32TruncSatF64U(double value) =>
+        !(value > 0) ? 0 : value >= uint.MaxValue ? -1 : (int)(uint)value;
+
+    public static long I64TruncSatF64S(double value) =>
+        double.IsNaN(value) ? 0 : value <= long.MinValue ? long.MinValue : value >= 9223372036854775808.0 ? long.MaxValue : (long)value;
+
+    public static long I64TruncSatF64U(double value) =>
+        !(value > 0) ? 0 : value >= 18446744073709551616.0 ? -1 : (long)(ulong)value;
+}

@@ -1,0 +1,30 @@
+using System.Runtime.InteropServices;
+using Everheap.Vm.Compilation;
+
+namespace Everheap.Vm.Execution;
+
+/// <summary>
+/// The head of a frame that compiled code saved in native memory: after it come the site's values, then the callee's results, 8 bytes each.
+/// Records live from a capture to its end only; what is stored is <see cref="CapturedStack"/>'s form.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SavedRecord
+{
+    /// <summary>The head's size in bytes.</summary>
+    public const int HeadBytes = 16;
+
+    /// <summary>The function's index.</summary>
+    public int Function;
+
+    /// <summary>The number of the site within the function.</summary>
+    public int Site;
+
+    /// <summary>The record's size in bytes, head included.</summary>
+    public int Bytes;
+
+    /// <summary>At a call: 1 if the callee had returned, and its results are in the record.</summary>
+    public int CalleeReturned;
+
+    /// <summary>Packs a site's number and kind into the one argument that savers take.</summary>
+    public static int Pack(int site, SiteKind kind) => (site << 2) | (int)kind;
+}

@@ -1,0 +1,48 @@
+namespace Everheap.Vm;
+
+/// <summary>How a <see cref="Process"/> is run.</summary>
+public sealed class ProcessOptions
+{
+    /// <summary>The resident budget in bytes: page frames and page-map nodes together. 128 MiB by default.</summary>
+    public long ResidentBytes { get; init; } = 128L << 20;
+
+    /// <summary>The longest time between two checkpoints of a program that runs. One second by default; must be positive.</summary>
+    public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>So many bytes changed since the last checkpoint ask for the next one. 256 MiB by default; must be positive.</summary>
+    public long CheckpointDirtyBytes { get; init; } = 256L << 20;
+
+    /// <summary>When output is shown.</summary>
+    public OutputMode Output { get; init; }
+
+    /// <summary>The program's own name, its argument zero. Used at creation only.</summary>
+    public string ProgramName { get; init; } = "program";
+
+    /// <summary>The arguments after the program's own name. Used at creation only.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>The environment variables. Used at creation only.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Environment { get; init; } = [];
+
+    /// <summary>
+    /// Host directories that the program may use. On resume: other places on the host for directories that the program has, by guest path.
+    /// </summary>
+    public IReadOnlyList<DirectoryMapping> Directories { get; init; } = [];
+
+    /// <summary>Standard input; null for the host process's own.</summary>
+    public Stream? StandardInput { get; init; }
+
+    /// <summary>Standard output; null for the host process's own.</summary>
+    public Stream? StandardOutput { get; init; }
+
+    /// <summary>Standard error; null for the host process's own.</summary>
+    public Stream? StandardError { get; init; }
+
+    /// <summary>Told, in a line, of what the user should know. Any thread.</summary>
+    public Action<string>? Diagnostics { get; init; }
+
+    /// <summary>
+    /// For tests: the stack is captured into the heap and taken up again at every n-th safepoint. 0, the default: only when there is a reason.
+    /// </summary>
+    public int CaptureEvery { get; init; }
+}
