@@ -110,17 +110,24 @@ public sealed class HeapStore : IDisposable
     /// <param name="path">Where; nothing may be there yet.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <exception cref="IOException">Something is there already, or the file cannot be created.</exception>
-    /// <exception cref="HeapFailedException">The file cannot be written. It is left behind, and is not a store.</exception>
+    /// <exception cref="HeapFailedException">The file cannot be written; nothing is left behind.</exception>
     public static HeapStore Create(string path, HeapStoreOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        var checkedOptions = Checked(options);
         var medium = FileMedium.Create(path);
-        return Guarded(medium, () =>
+        try
         {
-            var store = Create(medium, options);
+            var store = Create(medium, checkedOptions);
             medium.WriteHolder();
             return store;
-        });
+        }
+        catch
+        {
+            medium.Dispose();
+            File.Delete(medium.Name); // It was created here, and is no store.
+            throw;
+        }
     }
 
     /// <summary>Opens the store in a file, as its last checkpoint left it.</summary>
@@ -135,7 +142,7 @@ public sealed class HeapStore : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         var isReadOnly = options?.ReadOnly ?? false;
         var medium = FileMedium.Open(path, isReadOnly);
-        return Guarded(medium, () =>
+        try
         {
             var store = Open(medium, options);
             if (!isReadOnly)
@@ -144,7 +151,12 @@ public sealed class HeapStore : IDisposable
             }
 
             return store;
-        });
+        }
+        catch
+        {
+            medium.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Creates a store on an empty medium, which the store disposes of.</summary>
@@ -389,19 +401,6 @@ public sealed class HeapStore : IDisposable
         return BitConverter.IsLittleEndian
             ? options
             : throw new PlatformNotSupportedException("Stores are little-endian, and so must be the machine.");
-    }
-
-    private static HeapStore Guarded(FileMedium medium, Func<HeapStore> open)
-    {
-        try
-        {
-            return open();
-        }
-        catch
-        {
-            medium.Dispose();
-            throw;
-        }
     }
 
     private void ThrowIfReadOnly()

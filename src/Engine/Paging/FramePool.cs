@@ -28,7 +28,7 @@ internal sealed unsafe class FramePool : IDisposable
     public FramePool(long bytes)
     {
         Count = (int)(bytes >> FileLayout.PageShift);
-        _arena = new ReservedMemory((long)Count << FileLayout.PageShift);
+        _arena = new ReservedMemory((long)Count << FileLayout.PageShift, wantsHugePages: true);
         _infos = new ReservedMemory((long)Count * sizeof(Frame));
         Infos = (Frame*)_infos.Start;
         Arena = _arena.Start;

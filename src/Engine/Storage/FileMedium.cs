@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -17,6 +18,7 @@ public sealed class FileMedium : IStorageMedium
     private readonly SafeFileHandle _handle;
     private readonly MappedView? _view;
     private long _length;
+    private bool _isHolderWritten;
 
     private FileMedium(string path, SafeFileHandle handle, bool readOnly)
     {
@@ -107,6 +109,13 @@ public sealed class FileMedium : IStorageMedium
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_isHolderWritten)
+        {
+            HolderRecord none = default;
+            WriteHolder(ref none);
+            _isHolderWritten = false;
+        }
+
         _view?.Dispose();
         _handle.Dispose();
     }
@@ -122,6 +131,12 @@ public sealed class FileMedium : IStorageMedium
         Encoding.UTF8.TryGetBytes(Environment.MachineName, host, out var hostLength);
         record.HostLength = (uint)hostLength;
         record.Checksum = DiskView.HashWithout(ref record, ref record.Checksum);
+        WriteHolder(ref record);
+        _isHolderWritten = true;
+    }
+
+    private void WriteHolder(ref HolderRecord record)
+    {
         try
         {
             Write((long)FileLayout.HolderPage << FileLayout.PageShift, DiskView.Bytes(ref record));
@@ -143,15 +158,32 @@ public sealed class FileMedium : IStorageMedium
         {
             Span<byte> bytes = record.Host;
             var host = Encoding.UTF8.GetString(bytes[..(int)Math.Min(record.HostLength, (uint)bytes.Length)]);
-            var since = new DateTimeOffset(Math.Clamp(record.SinceTicks, 0, DateTime.MaxValue.Ticks), TimeSpan.Zero);
-            return new HeapLockedException(
-                $"{path}: held by process {record.ProcessId} on {host} since {since:yyyy-MM-dd HH:mm:ss} UTC. Wait for it to end, or stop it.",
-                record.ProcessId,
-                host,
-                since);
+            var since = Catalog.ToTime(record.SinceTicks);
+            if (host != Environment.MachineName || IsRunning(record.ProcessId))
+            {
+                return new HeapLockedException(
+                    $"{path}: held by process {record.ProcessId} on {host} since {since:yyyy-MM-dd HH:mm:ss} UTC. Wait for it to end, or stop it.",
+                    record.ProcessId,
+                    host,
+                    since);
+            }
         }
 
+        // Readers leave none, and one that is there may be of a process that was killed.
         return new HeapLockedException($"{path}: held by another process, which left no record of itself. Wait for it to end, or stop it.");
+    }
+
+    private static bool IsRunning(int processId)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(processId);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Reads the holder's record past the lock, which only .NET's own ways of opening a file respect.</summary>
