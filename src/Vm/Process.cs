@@ -55,6 +55,9 @@ public sealed partial class Process : IDisposable
     /// <summary>What has become of the program, as of the last checkpoint.</summary>
     public ProcessState State => _header.State;
 
+    /// <summary>Whether the file is to stay when the program has ended: <see cref="ProcessOptions.KeepFile"/> at creation.</summary>
+    public bool KeepFile => _header.KeepFile;
+
     /// <summary>Makes a new process, and its first checkpoint: from then on the file can be resumed.</summary>
     /// <param name="module">The program: a WASI preview 1 command.</param>
     /// <param name="heapPath">The heap file, which must not exist.</param>
@@ -79,6 +82,8 @@ public sealed partial class Process : IDisposable
             Process? owner = null;
             WasiHost wasi = WasiHost.Create(new HeapSpace(heap, store), WasiOptionsOf(options, 0, () => owner?.RequestCheckpoint()));
             header.WasiAddress = wasi.StateAddress;
+            header.KeepFile = options.KeepFile;
+            CommandLineRecord.Write(heap, header, options);
             Instance instance = Instance.Create(module, heap, header, Link(module, wasi), [], options.CaptureEvery);
             owner = process = new Process(store, heap, options, header, wasi, module, instance);
             instance.PushCall(start, []);
@@ -154,7 +159,9 @@ public sealed partial class Process : IDisposable
             module.Name,
             (long)header.MemoryPages * LinearMemory.WasmPageBytes,
             count,
-            frames);
+            frames,
+            CommandLineRecord.Read(heap, header),
+            header.KeepFile);
     }
 
     /// <summary>Runs the program until it ends, or is suspended.</summary>

@@ -25,6 +25,12 @@ public sealed class ProcessOptions
     public IReadOnlyList<KeyValuePair<string, string>> Environment { get; init; } = [];
 
     /// <summary>
+    /// Whether the file is to stay when the program has ended. Used at creation only, and kept in the file: the process itself never
+    /// deletes it, but whoever resumes it can ask.
+    /// </summary>
+    public bool KeepFile { get; init; }
+
+    /// <summary>
     /// Host directories that the program may use. On resume: other places on the host for directories that the program has, by guest path.
     /// </summary>
     public IReadOnlyList<DirectoryMapping> Directories { get; init; } = [];

@@ -14,6 +14,8 @@ public sealed record ProcessOutcome(ProcessState State, int ExitCode, TrapInfo? 
 /// <param name="MemoryBytes">The size of its linear memory in bytes.</param>
 /// <param name="FrameCount">How many frames are on its call stack.</param>
 /// <param name="Backtrace">The innermost of them, innermost first; at most <see cref="TrapInfo.BacktraceFramesMax"/>.</param>
+/// <param name="CommandLine">The program's own name, then its arguments.</param>
+/// <param name="KeepFile">Whether the file is to stay when the program has ended.</param>
 public sealed record ProcessInspection(
     ProcessState State,
     int ExitCode,
@@ -21,4 +23,6 @@ public sealed record ProcessInspection(
     string? ModuleName,
     long MemoryBytes,
     long FrameCount,
-    IReadOnlyList<StackFrame> Backtrace);
+    IReadOnlyList<StackFrame> Backtrace,
+    IReadOnlyList<string> CommandLine,
+    bool KeepFile);

@@ -24,6 +24,9 @@ namespace Everheap.Vm.Execution;
 ///     88     8  address of the captured stack
 ///     96     8  its size in bytes
 ///    104     8  address of the system interface's state
+///    112     8  address of the command line: the program's name and arguments in UTF-8, each followed by a zero byte
+///    120     8  its length in bytes
+///    128     4  flags: bit 0, the file stays when the program has ended
 /// </code>
 /// </summary>
 internal sealed class ProcessHeader
@@ -31,7 +34,8 @@ internal sealed class ProcessHeader
     /// <summary>Where the page lies in the heap.</summary>
     public const ulong Address = 0x1000;
 
-    private const int Bytes = 112;
+    private const int Bytes = 132;
+    private const int KeepFileFlag = 1;
     private const ulong Magic = 0x31434F5250485645; // "EVHPROC1"
     private const int Version = 1;
 
@@ -64,6 +68,12 @@ internal sealed class ProcessHeader
     public ulong StackBytes { get; set; }
 
     public ulong WasiAddress { get; set; }
+
+    public ulong CommandLineAddress { get; set; }
+
+    public ulong CommandLineLength { get; set; }
+
+    public bool KeepFile { get; set; }
 
     /// <exception cref="HeapFormatException">The heap does not hold a program, or one of another version.</exception>
     public static ProcessHeader Read(PersistentHeap heap)
@@ -99,6 +109,9 @@ internal sealed class ProcessHeader
             StackAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[88..]),
             StackBytes = BinaryPrimitives.ReadUInt64LittleEndian(page[96..]),
             WasiAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[104..]),
+            CommandLineAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[112..]),
+            CommandLineLength = BinaryPrimitives.ReadUInt64LittleEndian(page[120..]),
+            KeepFile = (BinaryPrimitives.ReadInt32LittleEndian(page[128..]) & KeepFileFlag) != 0,
         };
     }
 
@@ -122,6 +135,9 @@ internal sealed class ProcessHeader
         BinaryPrimitives.WriteUInt64LittleEndian(page[88..], StackAddress);
         BinaryPrimitives.WriteUInt64LittleEndian(page[96..], StackBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(page[104..], WasiAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[112..], CommandLineAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[120..], CommandLineLength);
+        BinaryPrimitives.WriteInt32LittleEndian(page[128..], KeepFile ? KeepFileFlag : 0);
         heap.Write(Address, page);
     }
 }
