@@ -1,0 +1,46 @@
+using Everheap.Engine;
+using Everheap.Vm;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Cli;
+
+/// <summary>Turns exceptions into a line on standard error and an exit code.</summary>
+internal static class Failure
+{
+    private const string Prefix = "everheap: ";
+
+    /// <summary>Writes one line to standard error.</summary>
+    /// <param name="message">The line, without prefix and line end.</param>
+    public static void Line(string message)
+    {
+        using TextWriter error = PlainOutput.OpenError();
+        error.WriteLine(Prefix + message.ReplaceLineEndings(" "));
+    }
+
+    /// <summary>Reports a failure.</summary>
+    /// <param name="exception">What was thrown.</param>
+    /// <returns>The exit code.</returns>
+    public static int Report(Exception exception)
+    {
+        switch (exception)
+        {
+            case CommandException expected:
+                Line(expected.Message);
+                return expected.ExitCode;
+            case WasmFormatException or LinkException:
+                Line(exception.Message);
+                return ExitCode.Module;
+            case HeapException or IOException or UnauthorizedAccessException:
+                Line(exception.Message);
+                return ExitCode.File;
+            default:
+                Line($"unexpected {exception.GetType().FullName}: {exception.Message}; this is a fault of everheap: please report it with the lines below");
+                using (TextWriter error = PlainOutput.OpenError())
+                {
+                    error.WriteLine(exception.StackTrace);
+                }
+
+                return ExitCode.Internal;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace Everheap.Cli;
+
+/// <summary>Prints the help of a command: usage, what it does, arguments, options, examples. Plain text of at most 100 columns.</summary>
+internal sealed class HelpPage : SynchronousCommandLineAction
+{
+    private const string Indent = "  ";
+
+    private static readonly Dictionary<string, (string Usage, string[] Examples)> Pages = new()
+    {
+        ["everheap"] = (
+            "everheap COMMAND [options]",
+            [
+                "everheap run counter.wasm                   run a program; Ctrl-C or kill -9 it at any time",
+                "everheap resume counter.heap                go on where it was",
+                "everheap run --help                         all options of a command",
+            ]),
+        ["run"] = (
+            "everheap run MODULE [options] [-- ARGS]",
+            [
+                "everheap run counter.wasm -- 300            the program's own arguments stand after --",
+                "everheap run --resident 64MiB sort.wasm     give it 64 MiB of memory, however much it uses",
+                "everheap run --dir data::/data lua.wasm -- /data/main.lua",
+                "everheap run --heap /big/run1.heap --every 200 sim.wasm > out.txt",
+            ]),
+        ["resume"] = (
+            "everheap resume FILE [options]",
+            [
+                "everheap resume counter.heap",
+                "everheap resume sim.heap >> out.txt         output goes on exactly where it stopped",
+                "everheap resume --dir /mnt/data::/data lua.heap",
+            ]),
+        ["log"] = (
+            "everheap log FILE",
+            [
+                "everheap log counter.heap",
+                "everheap log counter.heap | tail -1         columns: number, time, pages, bytes",
+            ]),
+        ["stack"] = (
+            "everheap stack FILE [options]",
+            [
+                "everheap stack counter.heap",
+                "everheap stack --frames 10 deep.heap",
+            ]),
+        ["verify"] = (
+            "everheap verify FILE",
+            [
+                "everheap verify counter.heap && everheap resume counter.heap",
+            ]),
+    };
+
+    /// <inheritdoc/>
+    public override bool ClearsParseErrors => true;
+
+    /// <inheritdoc/>
+    public override int Invoke(ParseResult parseResult)
+    {
+        using TextWriter output = PlainOutput.Open();
+        Write(parseResult.CommandResult.Command, output);
+        return ExitCode.Success;
+    }
+
+    /// <summary>Writes the help of a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="output">Where to.</param>
+    public static void Write(Command command, TextWriter output)
+    {
+        (string usage, string[] examples) = Pages[command is RootCommand ? "everheap" : command.Name];
+        output.WriteLine("Usage: " + usage);
+        output.WriteLine();
+        output.WriteLine(command.Description);
+
+        Section(output, "Commands:", command.Subcommands.Select(sub => (sub.Name, sub.Description ?? "")));
+        Section(output, "Arguments:", command.Arguments.Select(argument => (argument.HelpName ?? argument.Name, argument.Description ?? "")));
+        Section(output, "Options:", command.Options.Concat(InheritedOptions(command)).Where(option => !option.Hidden).Select(option => (Label(option), option.Description ?? "")));
+
+        output.WriteLine();
+        output.WriteLine("Examples:");
+        foreach (string example in examples)
+        {
+            output.WriteLine(Indent + example);
+        }
+    }
+
+    private static IEnumerable<Option> InheritedOptions(Command command) =>
+        command.Parents.OfType<Command>().SelectMany(parent => parent.Options).Where(option => option.Recursive);
+
+    private static string Label(Option option)
+    {
+        string names = string.Join(", ", option.Aliases.Where(alias => !alias.StartsWith('/')).Append(option.Name).Where(name => name != "-?").OrderBy(name => name.Length));
+        return option.HelpName is { } value ? $"{names} {value}" : names;
+    }
+
+    private static void Section(TextWriter output, string title, IEnumerable<(string Label, string Text)> entries)
+    {
+        (string Label, string Text)[] rows = [.. entries];
+        if (rows.Length == 0)
+        {
+            return;
+        }
+
+        output.WriteLine();
+        output.WriteLine(title);
+        int width = rows.Max(row => row.Label.Length);
+        foreach ((string label, string text) in rows)
+        {
+            string gap = "\n" + new string(' ', Indent.Length + width + 2);
+            output.WriteLine(Indent + label.PadRight(width) + "  " + text.Replace("\n", gap, StringComparison.Ordinal));
+        }
+    }
+}
