@@ -1,0 +1,150 @@
+namespace Everheap.Crash.Tests;
+
+/// <summary>What the command says without running anything.</summary>
+[TestFixture]
+internal sealed class HelpAndUsageTests
+{
+    private ScratchFolder _scratch = null!;
+
+    [SetUp]
+    public void MakeFolder() => _scratch = new ScratchFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _scratch.Dispose();
+
+    [Test]
+    public void The_version_is_one_line()
+    {
+        CommandResult result = Run("--version");
+        Assert.That(result.ExitCode, Is.Zero);
+        Assert.That(result.Output, Does.Match(@"^everheap \d+\.\d+\.\d+\n$"));
+    }
+
+    [Test]
+    public void The_help_names_every_command()
+    {
+        CommandResult result = Run("--help");
+        Assert.That(result.ExitCode, Is.Zero);
+        Assert.That(result.Error, Is.Empty);
+        foreach (string command in (string[])["run", "resume", "log", "stack", "verify", "--version", "Examples:"])
+        {
+            Assert.That(result.Output, Does.Contain("  " + command).Or.StartsWith(command).Or.Contains("\n" + command));
+        }
+    }
+
+    [TestCase("run", "Usage: everheap run MODULE [options] [-- ARGS]", "--heap --keep --resident --every --dirty --env --dir --output")]
+    [TestCase("resume", "Usage: everheap resume FILE [options]", "--keep --resident --every --dirty --dir --output")]
+    [TestCase("log", "Usage: everheap log FILE", "FILE")]
+    [TestCase("stack", "Usage: everheap stack FILE [options]", "--frames")]
+    [TestCase("verify", "Usage: everheap verify FILE", "FILE")]
+    public void The_help_of_a_command_has_its_options_and_examples(string command, string usage, string words)
+    {
+        CommandResult result = Run(command, "--help");
+        Assert.That(result.ExitCode, Is.Zero);
+        Assert.That(result.Output, Does.StartWith(usage + "\n"));
+        Assert.That(result.Output, Does.Contain($"Examples:\n  everheap {command} "));
+        foreach (string word in words.Split(' '))
+        {
+            Assert.That(result.Output, Does.Contain("\n  " + word));
+        }
+    }
+
+    [Test]
+    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify")] string command)
+    {
+        CommandResult result = command.Length == 0 ? Run("--help") : Run(command, "--help");
+        Assert.That(result.Output, Does.Not.Contain('\x1b'));
+        Assert.That(result.Output.Split('\n').Max(line => line.Length), Is.LessThanOrEqualTo(120));
+    }
+
+    [Test]
+    public void Without_arguments_the_help_is_an_error()
+    {
+        CommandResult result = Run();
+        Assert.That(result.ExitCode, Is.EqualTo(2));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Error, Does.StartWith("Usage: everheap COMMAND"));
+    }
+
+    [TestCase("frobnicate", "no command 'frobnicate'")]
+    [TestCase("--frobnicate", "no option '--frobnicate'")]
+    [TestCase("run", "needs a MODULE")]
+    [TestCase("resume", "needs a FILE")]
+    [TestCase("run x.wasm --resdient 1MiB", "no option '--resdient'")]
+    [TestCase("run x.wasm 5", "arguments stand after --")]
+    [TestCase("resume x.heap -- 5", "only 'run' takes")]
+    [TestCase("log x.heap y.heap", "'y.heap' is one too many")]
+    [TestCase("run x.wasm --resident", "--resident")]
+    [TestCase("run x.wasm --resident 64M", "--resident 64M: expected a whole number of bytes")]
+    [TestCase("run x.wasm --resident 1KiB", "--resident 1KiB: expected 1 MiB to")]
+    [TestCase("run x.wasm --dirty none", "--dirty none: expected")]
+    [TestCase("run x.wasm --every 0", "--every 0: expected a whole number of milliseconds")]
+    [TestCase("run x.wasm --every soon", "--every soon: expected")]
+    [TestCase("run x.wasm --output later", "--output later: expected committed or immediate")]
+    [TestCase("run x.wasm --env HOME", "--env HOME: expected NAME=VALUE")]
+    [TestCase("run x.wasm --dir ::/data", "--dir ::/data: expected HOST::GUEST")]
+    [TestCase("stack x.heap --frames 0", "--frames 0: expected")]
+    public void A_wrong_command_line_is_one_line_and_exit_code_2(string line, string complaint)
+    {
+        CommandResult result = Run(line.Split(' '));
+        Assert.That(result.ExitCode, Is.EqualTo(2));
+        Assert.That(result.Output, Is.Empty);
+        AssertOneLine(result.Error, complaint);
+        Assert.That(result.Error, Does.Contain("--help"));
+    }
+
+    [TestCase("run nowhere.wasm", "no such file: nowhere.wasm")]
+    [TestCase("resume nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("log nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("stack nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("verify nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("verify .", ". is a folder")]
+    [TestCase("run x.wasm --dir nowhere::/data", "no such folder: nowhere")]
+    public void A_missing_file_is_one_line_and_exit_code_3(string line, string complaint)
+    {
+        CommandResult result = Run(line.Split(' '));
+        Assert.That(result.ExitCode, Is.EqualTo(3));
+        AssertOneLine(result.Error, complaint);
+    }
+
+    [Test]
+    public void What_is_not_a_module_is_refused_with_the_offset()
+    {
+        File.WriteAllText(_scratch["text.wasm"], "this is not WebAssembly");
+        CommandResult result = Run("run", "text.wasm");
+        Assert.That(result.ExitCode, Is.EqualTo(4));
+        AssertOneLine(result.Error, "text.wasm: at byte 0x0");
+        Assert.That(_scratch["text.heap"], Does.Not.Exist);
+    }
+
+    [Test]
+    public void An_invalid_module_is_refused_with_the_offset()
+    {
+        File.WriteAllBytes(_scratch["bad.wasm"], WasmBytes.Invalid());
+        CommandResult result = Run("run", "bad.wasm");
+        Assert.That(result.ExitCode, Is.EqualTo(4));
+        AssertOneLine(result.Error, "bad.wasm: at byte 0x");
+        Assert.That(_scratch["bad.heap"], Does.Not.Exist);
+    }
+
+    [TestCase("resume")]
+    [TestCase("log")]
+    [TestCase("stack")]
+    [TestCase("verify")]
+    public void What_is_not_a_heap_is_refused(string command)
+    {
+        File.WriteAllText(_scratch["text.heap"], string.Concat(Enumerable.Repeat("this is not a heap\n", 1000)));
+        CommandResult result = Run(command, "text.heap");
+        Assert.That(result.ExitCode, Is.EqualTo(3));
+        AssertOneLine(result.Error, "text.heap");
+        Assert.That(File.ReadAllText(_scratch["text.heap"]), Does.StartWith("this is not a heap"));
+    }
+
+    private static void AssertOneLine(string error, string part)
+    {
+        Assert.That(error, Does.StartWith("everheap: ").And.Contain(part));
+        Assert.That(error.TrimEnd('\n'), Does.Not.Contain('\n'));
+    }
+
+    private CommandResult Run(params string[] arguments) => EverheapProcess.Run(_scratch.Path, arguments);
+}
