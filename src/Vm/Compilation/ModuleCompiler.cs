@@ -95,6 +95,7 @@ internal sealed class ModuleCompiler
         }
 
         saver = DefineMethod("Save_" + key, typeof(void), [typeof(nint), typeof(int), typeof(int), typeof(int), .. types]);
+        saver.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.NoInlining);
         ILGenerator il = saver.GetILGenerator();
         LocalBuilder values = il.DeclareLocal(typeof(nint));
         for (short argument = 0; argument < 4; argument++)

@@ -13,6 +13,7 @@ internal static unsafe class CompiledCode
     private const int PageMask = (1 << TranslationWindow.PageShift) - 1;
 
     /// <summary>Begins to unwind with a trap.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Trap(CodeContext* context, int function, int offset, int kind)
     {
         context->Trap = kind;
@@ -23,10 +24,12 @@ internal static unsafe class CompiledCode
     }
 
     /// <summary>An indirect call's element is null, or has another type.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TrapIndirectCall(CodeContext* context, int function, int offset, TableEntry* entry) =>
         Trap(context, function, offset, (int)(entry->Signature == 0 ? TrapKind.UninitializedElement : TrapKind.IndirectCallTypeMismatch));
 
     /// <summary>A float cannot be converted to an integer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TrapTruncation(CodeContext* context, int function, int offset, double value) =>
         Trap(context, function, offset, (int)(double.IsNaN(value) ? TrapKind.InvalidConversionToInteger : TrapKind.IntegerOverflow));
 
@@ -35,6 +38,7 @@ internal static unsafe class CompiledCode
     /// out whether its callee returned (it carries the results on) or was itself saved.
     /// </summary>
     /// <returns>Where the values go.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static byte* BeginRecord(CodeContext* context, int function, int packedSite, int resultCount, int valueCount)
     {
         var kind = (SiteKind)(packedSite & 3);
@@ -68,6 +72,7 @@ internal static unsafe class CompiledCode
     }
 
     /// <summary>A record names a site that its function does not have: the heap was made by something else.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void NoSuchSite(CodeContext* context)
     {
         var record = (SavedRecord*)context->SaveBase;
@@ -75,6 +80,7 @@ internal static unsafe class CompiledCode
     }
 
     /// <summary>In code compiled for stress: asks for a capture at every n-th safepoint.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void StressTick(CodeContext* context)
     {
         if (--context->StressCountdown <= 0)
@@ -86,8 +92,10 @@ internal static unsafe class CompiledCode
 
     /// <summary>Calls an imported function; its arguments are in the context's slots, and so are its results.</summary>
     /// <returns>0: done. 1: call again after the capture that has been asked for. 2: the program ended.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int CallHost(CodeContext* context, int function) => Instance.Of(context).CallHost(function);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void ContinueInTwin(CodeContext* context, int function)
     {
         do
@@ -98,6 +106,7 @@ internal static unsafe class CompiledCode
         while (context->Left != 0);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int ContinueInTwinI32(CodeContext* context, int function)
     {
         int result;
@@ -110,6 +119,7 @@ internal static unsafe class CompiledCode
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long ContinueInTwinI64(CodeContext* context, int function)
     {
         long result;
@@ -122,6 +132,7 @@ internal static unsafe class CompiledCode
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static float ContinueInTwinF32(CodeContext* context, int function)
     {
         float result;
@@ -134,6 +145,7 @@ internal static unsafe class CompiledCode
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static double ContinueInTwinF64(CodeContext* context, int function)
     {
         double result;
@@ -146,30 +158,35 @@ internal static unsafe class CompiledCode
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Load8(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 1, 0);
         return location != null ? *location : Instance.Of(context).LoadSlow((ulong)address, 1, function, offset);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Load16(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 2, 0);
         return location != null ? Unsafe.ReadUnaligned<ushort>(location) : Instance.Of(context).LoadSlow((ulong)address, 2, function, offset);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Load32(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 4, 0);
         return location != null ? Unsafe.ReadUnaligned<uint>(location) : Instance.Of(context).LoadSlow((ulong)address, 4, function, offset);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Load64(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 8, 0);
         return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow((ulong)address, 8, function, offset);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Store8(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 1, TranslationWindow.StoreTableDistance);
@@ -183,6 +200,7 @@ internal static unsafe class CompiledCode
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Store16(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 2, TranslationWindow.StoreTableDistance);
@@ -196,6 +214,7 @@ internal static unsafe class CompiledCode
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Store32(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 4, TranslationWindow.StoreTableDistance);
@@ -209,6 +228,7 @@ internal static unsafe class CompiledCode
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Store64(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 8, TranslationWindow.StoreTableDistance);
@@ -222,51 +242,64 @@ internal static unsafe class CompiledCode
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int MemoryGrow(CodeContext* context, int delta, int index, int index2, int function, int offset) =>
         Instance.Of(context).GrowMemory((uint)delta);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void MemoryInit(
         CodeContext* context, int destination, int source, int length, int segment, int memory, int function, int offset) =>
         Check(context, Instance.Of(context).InitializeMemory(segment, (uint)destination, (uint)source, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void DataDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
         Instance.Of(context).DropData(segment);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void MemoryCopy(
         CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset) =>
         Check(context, Instance.Of(context).CopyMemory((uint)destination, (uint)source, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void MemoryFill(
         CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset) =>
         Check(context, Instance.Of(context).FillMemory((uint)destination, (byte)value, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TableInit(
         CodeContext* context, int destination, int source, int length, int segment, int table, int function, int offset) =>
         Check(context, Instance.Of(context).InitializeTable(table, segment, (uint)destination, (uint)source, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void ElemDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
         Instance.Of(context).DropElements(segment);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TableCopy(
         CodeContext* context, int destination, int source, int length, int table, int sourceTable, int function, int offset) =>
         Check(context, Instance.Of(context).CopyTable(table, sourceTable, (uint)destination, (uint)source, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int TableGrow(CodeContext* context, long value, int delta, int table, int index2, int function, int offset) =>
         Instance.Of(context).GrowTable(table, (ulong)value, (uint)delta);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int TableSize(CodeContext* context, int table, int index2, int function, int offset) =>
         (int)context->Tables[table].Length;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TableFill(
         CodeContext* context, int destination, long value, int length, int table, int index2, int function, int offset) =>
         Check(context, Instance.Of(context).FillTable(table, (uint)destination, (ulong)value, (uint)length), function, offset);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long TableGet(CodeContext* context, int element, int table, int index2, int function, int offset)
     {
         Check(context, Instance.Of(context).TryGetElement(table, (uint)element, out ulong value), function, offset);
         return (long)value;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TableSet(CodeContext* context, int element, long value, int table, int index2, int function, int offset) =>
         Check(context, Instance.Of(context).TrySetElement(table, (uint)element, (ulong)value), function, offset);
 
