@@ -169,15 +169,57 @@ internal sealed partial class FunctionEmitter
                 _il.Emit(OpCodes.Conv_I4);
                 break;
             default:
-                EmitNode(node.First!);
-                if (node.Second is not null)
-                {
-                    EmitNode(node.Second);
-                }
-
-                NumericInstructions.Emit(_il, node.Opcode);
+                EmitOperator(node);
                 break;
         }
+    }
+
+    // Arithmetic makes a signalling NaN quiet (core specification, section 4.3.3). The JIT folds x - 0, x * 1, x / 1 and a demotion after a
+    // promotion to x, which does not: there a constant comes from where the JIT cannot see it.
+    private void EmitOperator(Node node)
+    {
+        bool isArithmetic = node.Opcode is (>= Opcode.F32Add and <= Opcode.F32Div) or (>= Opcode.F64Add and <= Opcode.F64Div);
+        EmitOperand(node.First!, isArithmetic);
+        if (node.Second is not null)
+        {
+            EmitOperand(node.Second, isArithmetic);
+        }
+
+        if (node.Opcode == Opcode.F32DemoteF64 && node.First!.Opcode == Opcode.F64PromoteF32)
+        {
+            EmitHidden(ValType.F64, isOne: true);
+            _il.Emit(OpCodes.Mul);
+        }
+
+        NumericInstructions.Emit(_il, node.Opcode);
+    }
+
+    private void EmitOperand(Node node, bool isArithmetic)
+    {
+        if (isArithmetic && node.Kind == NodeKind.Constant)
+        {
+            double value = node.Type == ValType.F32 ? BitConverter.Int32BitsToSingle((int)node.Bits) : BitConverter.Int64BitsToDouble(node.Bits);
+            if (value is 0 or 1 or -1)
+            {
+                EmitHidden(node.Type, value != 0);
+                if (double.IsNegative(value))
+                {
+                    _il.Emit(OpCodes.Neg);
+                }
+
+                return;
+            }
+        }
+
+        EmitNode(node);
+    }
+
+    private void EmitHidden(ValType type, bool isOne)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, type == ValType.F32
+            ? isOne ? OneSingleField : ZeroSingleField
+            : isOne ? OneField : ZeroField);
     }
 
     private void EmitConstant(ValType type, long bits)
@@ -205,7 +247,7 @@ internal sealed partial class FunctionEmitter
         if (float.IsNaN(BitConverter.Int32BitsToSingle(bits)))
         {
             EmitInt(bits);
-            NumericInstructions.Emit(_il, Opcode.F32ReinterpretI32);
+            _il.Emit(OpCodes.Call, RuntimeMethods.F32OfBits);
             return;
         }
 
@@ -217,7 +259,7 @@ internal sealed partial class FunctionEmitter
         if (double.IsNaN(BitConverter.Int64BitsToDouble(bits)))
         {
             EmitLong(bits);
-            NumericInstructions.Emit(_il, Opcode.F64ReinterpretI64);
+            _il.Emit(OpCodes.Call, RuntimeMethods.F64OfBits);
             return;
         }
 

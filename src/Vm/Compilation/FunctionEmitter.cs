@@ -36,6 +36,11 @@ internal sealed partial class FunctionEmitter
     private static readonly FieldInfo LeftField = ContextField(nameof(CodeContext.Left));
     private static readonly FieldInfo ImportedGlobalsField = ContextField(nameof(CodeContext.ImportedGlobals));
 
+    private static readonly FieldInfo OneField = ContextField(nameof(CodeContext.One));
+    private static readonly FieldInfo ZeroField = ContextField(nameof(CodeContext.Zero));
+    private static readonly FieldInfo OneSingleField = ContextField(nameof(CodeContext.OneSingle));
+    private static readonly FieldInfo ZeroSingleField = ContextField(nameof(CodeContext.ZeroSingle));
+
     private readonly ModuleCompiler _compiler;
     private readonly Module _module;
     private readonly FunctionCode _code;

@@ -16,6 +16,9 @@ internal static class RuntimeMethods
     public static readonly MethodInfo StressTick = Find(nameof(CompiledCode.StressTick));
     public static readonly MethodInfo CallHost = Find(nameof(CompiledCode.CallHost));
 
+    public static readonly MethodInfo F32OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F32OfBits))!;
+    public static readonly MethodInfo F64OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F64OfBits))!;
+
     private static readonly MethodInfo[] Loads =
     [
         Find(nameof(CompiledCode.Load8)), Find(nameof(CompiledCode.Load16)), Find(nameof(CompiledCode.Load32)), Find(nameof(CompiledCode.Load64)),

@@ -99,6 +99,18 @@ internal unsafe struct CodeContext
     /// <summary>The countdown's start.</summary>
     public int StressInterval;
 
+    /// <summary>1, where the JIT must not know it: it would fold x * 1 to x, which leaves a signalling NaN as it is.</summary>
+    public double One;
+
+    /// <summary>0, where the JIT must not know it.</summary>
+    public double Zero;
+
+    /// <summary>1, where the JIT must not know it.</summary>
+    public float OneSingle;
+
+    /// <summary>0, where the JIT must not know it.</summary>
+    public float ZeroSingle;
+
     /// <summary>Byte offset of declared global 0 from the context's start.</summary>
     public static int GlobalsOffset => (sizeof(CodeContext) + 15) & ~15;
 }

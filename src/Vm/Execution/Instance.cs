@@ -200,6 +200,8 @@ internal sealed unsafe partial class Instance : IDisposable
         _context->Twins = (nint*)NativeMemory.AllocZeroed((nuint)Math.Max(Module.FunctionTypes.Count, 1), (nuint)sizeof(nint));
         _context->Tables = (TableView*)NativeMemory.AllocZeroed((nuint)Math.Max(_tables.Length, 1), (nuint)sizeof(TableView));
         _context->Instance = GCHandle.ToIntPtr(_handle);
+        _context->One = 1;
+        _context->OneSingle = 1;
         _context->StressInterval = stressInterval;
         _context->StressCountdown = stressInterval;
         new Span<ulong>(Globals, _globalCount).Clear();

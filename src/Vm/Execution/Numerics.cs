@@ -1,8 +1,17 @@
+using System.Runtime.CompilerServices;
+
 namespace Everheap.Vm.Execution;
 
 /// <summary>Numeric operators for which IL has no instruction with WebAssembly's meaning (core specification, section 4.3).</summary>
 internal static class Numerics
 {
+    // Out of line: the JIT keeps float constants as doubles, which quiets a signalling NaN.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static float F32OfBits(int bits) => BitConverter.Int32BitsToSingle(bits);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static double F64OfBits(long bits) => BitConverter.Int64BitsToDouble(bits);
+
     // Rounded once: through double the value would be rounded twice.
     public static float F32ConvertI64U(ulong value) =>
         (long)value >= 0 ? (long)value : (float)(long)((value >> 1) | (value & 1)) * 2;
