@@ -287,7 +287,7 @@ public sealed class HeapStore : IDisposable
 
     /// <summary>
     /// Writes a small note outside the checkpoints. It replaces the one before, survives the death of the process as soon as this returns,
-    /// and a power cut once a later checkpoint has completed.
+    /// and a power cut once a later checkpoint has completed. The first note after opening waits until the checkpoint that was opened is surely durable.
     /// </summary>
     /// <param name="note">At most <see cref="NoteLengthMax"/> bytes.</param>
     /// <exception cref="ArgumentException">The note is too long.</exception>

@@ -3,7 +3,7 @@ namespace Everheap.Engine.Storage;
 /// <summary>The session note: a few bytes outside the checkpoints, in two slots written in turn.</summary>
 /// <remarks>
 /// Invariant: the slot that holds the newest note is not written to before the other one holds a newer one; so a write that is cut off costs the
-/// newest note at most. Nothing is flushed here: the death of the process costs nothing, a power cut what was noted
+/// newest note at most. Nothing is flushed here (but what was found at opening, once, so that no note speaks of a checkpoint that a power cut takes back): the death of the process costs nothing, a power cut what was noted
 /// since the last flush (and may, if it takes both slots' writes apart, cost the note altogether). Thread safe.
 /// </remarks>
 internal sealed class NoteSlots
@@ -46,7 +46,7 @@ internal sealed class NoteSlots
             record.Length = (uint)note.Length;
             note.CopyTo(record.Bytes);
             record.Checksum = DiskView.HashWithout(ref record, ref record.Checksum);
-            _channel.WriteOutside(Offset((int)(record.Sequence % FileLayout.NoteSlotCount)), DiskView.Bytes(ref record));
+            _channel.Write(Offset((int)(record.Sequence % FileLayout.NoteSlotCount)), DiskView.Bytes(ref record));
             _current = record;
             _isPresent = true;
         }

@@ -60,12 +60,6 @@ internal sealed class StoreChannel(IStorageMedium medium)
             }
         }
 
-        WriteOutside(offset, source);
-    }
-
-    /// <summary>Writes something that no root reaches, and that takes the place of nothing a root reaches.</summary>
-    public void WriteOutside(long offset, ReadOnlySpan<byte> source)
-    {
         ThrowIfFailed();
         try
         {

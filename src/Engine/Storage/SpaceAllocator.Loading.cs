@@ -1,0 +1,150 @@
+using System.Runtime.InteropServices;
+
+namespace Everheap.Engine.Storage;
+
+// What is in memory of the allocator's state: directories and bitmaps come when their pages are first touched, and idle bitmaps go when there are many.
+internal sealed unsafe partial class SpaceAllocator
+{
+    private Group GetGroup(int index)
+    {
+        if (_groups[index] is { } present)
+        {
+            return present;
+        }
+
+        var group = new Group(index);
+        var entry = _groupEntries[index];
+        if (entry.Written != 0)
+        {
+            Load(entry, FileLayout.DirectoryOffset(index, entry.Slot), group.Entries, "directory", group);
+            group.FreePages = entry.FreePages;
+        }
+
+        return _groups[index] = group;
+    }
+
+    private Region GetRegion(int index)
+    {
+        var group = GetGroup(index >> FileLayout.GroupShift);
+        var slot = index & (FileLayout.GroupRegions - 1);
+        if (group.Regions[slot] is { } present)
+        {
+            return present;
+        }
+
+        var region = new Region(index);
+        var entry = group.Entries[slot];
+        if (entry.Written != 0)
+        {
+            Load(entry, FileLayout.BitmapOffset(index, entry.Slot), region.Kept, "bitmap", region);
+            region.LoadKept();
+        }
+
+        if (_previous is { } previous)
+        {
+            HoldFor(previous, region, entry);
+        }
+
+        _loadedRegions++;
+        return group.Regions[slot] = region;
+    }
+
+    /// <summary>
+    /// Holds what the root before the opened one uses and the opened one does not: as in the process that wrote them. If its bitmap cannot
+    /// be had, that root could not be opened either, and there is nothing to hold.
+    /// </summary>
+    private void HoldFor(in Superblock previous, Region region, in SpaceEntry now)
+    {
+        var groupIndex = region.Index >> FileLayout.GroupShift;
+        var page = stackalloc byte[FileLayout.PageSize];
+        var bytes = new Span<byte>(page, FileLayout.PageSize);
+        if (!TryRead(previous.Groups[groupIndex], slot => FileLayout.DirectoryOffset(groupIndex, slot), bytes))
+        {
+            return;
+        }
+
+        var before = ((SpaceEntry*)page)[region.Index & (FileLayout.GroupRegions - 1)];
+        if ((before.Slot == now.Slot && before.Checksum == now.Checksum)
+            || !TryRead(before, slot => FileLayout.BitmapOffset(region.Index, slot), bytes))
+        {
+            return;
+        }
+
+        if (region.HoldFor((ulong*)page) is var count and > 0)
+        {
+            _takenPages += count;
+            Hold(region);
+        }
+    }
+
+    private bool TryRead(in SpaceEntry entry, Func<int, long> offset, Span<byte> page)
+    {
+        if (entry.Written == 0)
+        {
+            return false;
+        }
+
+        _channel.Read(offset(entry.Slot), page);
+        return DiskView.Hash(page) == entry.Checksum;
+    }
+
+    private void Load(in SpaceEntry entry, long offset, void* page, string what, IDisposable owner)
+    {
+        var bytes = new Span<byte>(page, FileLayout.PageSize);
+        _channel.Read(offset, bytes);
+        if (DiskView.Hash(bytes) != entry.Checksum)
+        {
+            owner.Dispose();
+            throw new HeapCorruptedException(
+                $"{_channel.Name}: the allocator's {what} at offset {offset} does not match its checksum. Run verify; restore the file from a copy.",
+                fileOffset: offset);
+        }
+    }
+
+    private void UnloadIdle()
+    {
+        foreach (var group in _groups)
+        {
+            if (group is null)
+            {
+                continue;
+            }
+
+            for (var i = 0; i < group.Regions.Length; i++)
+            {
+                if (group.Regions[i] is { IsIdle: true } region)
+                {
+                    region.Dispose();
+                    group.Regions[i] = null;
+                    _loadedRegions--;
+                }
+            }
+        }
+    }
+
+    /// <summary>A directory page, and the bitmaps below it that are loaded.</summary>
+    private sealed class Group(int index) : IDisposable
+    {
+        public int Index { get; } = index;
+
+        public SpaceEntry* Entries { get; private set; } =
+            (SpaceEntry*)NativeMemory.AllocZeroed(FileLayout.PageSize);
+
+        public Region?[] Regions { get; } = new Region?[FileLayout.GroupRegions];
+
+        public uint FreePages { get; set; }
+
+        public bool IsChanged { get; set; }
+
+        public void Dispose()
+        {
+            foreach (var region in Regions)
+            {
+                region?.Dispose();
+            }
+
+            NativeMemory.Free(Entries);
+            Entries = null;
+        }
+    }
+}
