@@ -1,0 +1,186 @@
+using System.Runtime.CompilerServices;
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Tests.Storage;
+
+/// <summary>The byte tables of docs/format.md: sizes and offsets are the format, so they are proved, not assumed.</summary>
+[TestFixture]
+internal sealed class DiskLayoutTests
+{
+    private delegate ref TField FieldOf<TStruct, TField>(ref TStruct structure);
+
+    [Test]
+    public void A_map_entry_is_a_place_and_a_checksum()
+    {
+        Table<MapEntry> table = new(16);
+        table.Field(0, 8, (ref s) => ref s.Place);
+        table.Field(8, 8, (ref s) => ref s.Checksum);
+        table.IsComplete();
+    }
+
+    [Test]
+    public void A_space_entry_has_no_padding()
+    {
+        Table<SpaceEntry> table = new(16);
+        table.Field(0, 8, (ref s) => ref s.Checksum);
+        table.Field(8, 4, (ref s) => ref s.FreePages);
+        table.Field(12, 1, (ref s) => ref s.Slot);
+        table.Field(13, 1, (ref s) => ref s.Written);
+        table.Field(14, 2, (ref s) => ref s.Reserved);
+        table.IsComplete();
+    }
+
+    [Test]
+    public void A_root_slot_is_one_page_with_its_groups_at_256()
+    {
+        Table<Superblock> table = new(4096);
+        table.Field(0, 8, (ref s) => ref s.Magic);
+        table.Field(8, 4, (ref s) => ref s.Version);
+        table.Field(12, 4, (ref s) => ref s.PageSize);
+        table.Field(16, 8, (ref s) => ref s.Checksum);
+        table.Field(24, 8, (ref s) => ref s.Sequence);
+        table.Field(32, 8, (ref s) => ref s.ParentChecksum);
+        table.Field(40, 8, (ref s) => ref s.FileLength);
+        table.Field(48, 16, (ref s) => ref s.StoreId);
+        table.Field(64, 8, (ref s) => ref s.TimeTicks);
+        table.Field(72, 16, (ref s) => ref s.Catalog);
+        table.Field(88, 8, (ref s) => ref s.AllocatedPages);
+        table.Field(96, 160, (ref s) => ref s.Reserved);
+        table.Field(256, 2048, (ref s) => ref s.Groups);
+        table.EndsAt(2304);
+    }
+
+    [Test]
+    public void A_heap_record_has_its_name_inside()
+    {
+        Table<HeapRecord> table = new(256);
+        table.Field(0, 4, (ref s) => ref s.Id);
+        table.Field(4, 4, (ref s) => ref s.NameLength);
+        table.Field(8, 64, (ref s) => ref s.Name);
+        table.Field(72, 16, (ref s) => ref s.MapRoot);
+        table.Field(88, 8, (ref s) => ref s.MappedPages);
+        table.Field(96, 8, (ref s) => ref s.CreatedTicks);
+        table.EndsAt(104);
+    }
+
+    [Test]
+    public void A_checkpoint_record_has_no_padding()
+    {
+        Table<CheckpointRecord> table = new(48);
+        table.Field(0, 8, (ref s) => ref s.Number);
+        table.Field(8, 8, (ref s) => ref s.TimeTicks);
+        table.Field(16, 8, (ref s) => ref s.Pages);
+        table.Field(24, 8, (ref s) => ref s.Bytes);
+        table.Field(32, 8, (ref s) => ref s.PauseTicks);
+        table.Field(40, 8, (ref s) => ref s.DurationTicks);
+        table.IsComplete();
+    }
+
+    [Test]
+    public void A_catalog_is_one_page_of_heaps_and_history()
+    {
+        Table<CatalogPage> table = new(4096);
+        table.Field(0, 8, (ref s) => ref s.Magic);
+        table.Field(8, 8, (ref s) => ref s.Sequence);
+        table.Field(16, 4, (ref s) => ref s.HeapCount);
+        table.Field(20, 4, (ref s) => ref s.HistoryCount);
+        table.Field(24, 40, (ref s) => ref s.Reserved);
+        table.Field(64, 1024, (ref s) => ref s.Heaps);
+        table.Field(1088, 2880, (ref s) => ref s.History);
+        table.EndsAt(3968);
+    }
+
+    [Test]
+    public void A_holder_record_and_a_note_each_fit_a_sector()
+    {
+        Table<HolderRecord> holder = new(512);
+        holder.Field(0, 8, (ref s) => ref s.Magic);
+        holder.Field(8, 8, (ref s) => ref s.Checksum);
+        holder.Field(16, 8, (ref s) => ref s.SinceTicks);
+        holder.Field(24, 4, (ref s) => ref s.ProcessId);
+        holder.Field(28, 4, (ref s) => ref s.HostLength);
+        holder.Field(32, 256, (ref s) => ref s.Host);
+        holder.EndsAt(288);
+
+        Table<NoteRecord> note = new(512);
+        note.Field(0, 8, (ref s) => ref s.Magic);
+        note.Field(8, 8, (ref s) => ref s.Checksum);
+        note.Field(16, 8, (ref s) => ref s.Sequence);
+        note.Field(24, 4, (ref s) => ref s.Length);
+        note.Field(28, 4, (ref s) => ref s.Reserved);
+        note.Field(32, 256, (ref s) => ref s.Bytes);
+        note.EndsAt(288);
+    }
+
+    [Test]
+    public void Fixed_places_do_not_overlap()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(FileLayout.SuperblockPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.HolderPage));
+            Assert.That(FileLayout.HolderPage + 1, Is.LessThanOrEqualTo(FileLayout.NotePage));
+            Assert.That(FileLayout.NotePage + FileLayout.NoteSlotCount, Is.LessThanOrEqualTo(FileLayout.BitmapPage));
+            Assert.That(FileLayout.BitmapPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.DirectoryPage));
+            Assert.That(FileLayout.DirectoryPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.RegionReservedPages));
+        });
+    }
+
+    [Test]
+    public void Sizes_that_belong_together_agree()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(1 << FileLayout.PageShift, Is.EqualTo(FileLayout.PageSize));
+            Assert.That(PersistentHeap.PageSize, Is.EqualTo(FileLayout.PageSize));
+            Assert.That(1 << FileLayout.RegionShift, Is.EqualTo(FileLayout.RegionPages));
+            Assert.That(1 << FileLayout.GroupShift, Is.EqualTo(FileLayout.GroupRegions));
+            Assert.That(1 << FileLayout.NodeShift, Is.EqualTo(FileLayout.NodeEntries));
+            Assert.That(Unsafe.SizeOf<DirectoryEntries>(), Is.EqualTo(FileLayout.PageSize));
+            Assert.That(FileLayout.NodeEntries * MapEntry.Size, Is.EqualTo(FileLayout.PageSize));
+            Assert.That((FileLayout.NodeLevels * FileLayout.NodeShift) + FileLayout.PageShift, Is.GreaterThanOrEqualTo(48));
+            Assert.That(FileLayout.FileLengthMax, Is.EqualTo(4L << 40));
+            Assert.That(FileLayout.FileLengthInitial % FileLayout.PageSize, Is.Zero);
+        });
+    }
+
+    [Test]
+    public void Magic_numbers_read_as_text_in_the_file()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(BitConverter.GetBytes(FileLayout.SuperblockMagic), Is.EqualTo("EVERHEAP"u8.ToArray()));
+            Assert.That(BitConverter.GetBytes(FileLayout.CatalogMagic), Is.EqualTo("EHCATLOG"u8.ToArray()));
+            Assert.That(BitConverter.GetBytes(FileLayout.HolderMagic), Is.EqualTo("EHHOLDER"u8.ToArray()));
+            Assert.That(BitConverter.GetBytes(FileLayout.NoteMagic), Is.EqualTo("EHNOTE01"u8.ToArray()));
+        });
+    }
+
+    /// <summary>Fields in order, each starting where the one before it ended.</summary>
+    private sealed class Table<TStruct>
+        where TStruct : unmanaged
+    {
+        private TStruct _instance;
+        private long _end;
+
+        public Table(int size)
+        {
+            Assert.That(Unsafe.SizeOf<TStruct>(), Is.EqualTo(size), $"size of {typeof(TStruct).Name}");
+        }
+
+        public void Field<TField>(int offset, int size, FieldOf<TStruct, TField> field)
+            where TField : unmanaged
+        {
+            long found = Unsafe.ByteOffset(ref Unsafe.As<TStruct, byte>(ref _instance), ref Unsafe.As<TField, byte>(ref field(ref _instance)));
+            string name = $"{typeof(TStruct).Name} at {offset}";
+            Assert.That(found, Is.EqualTo(offset), $"{name}: offset");
+            Assert.That(found, Is.EqualTo(_end), $"{name}: padding before it");
+            Assert.That(Unsafe.SizeOf<TField>(), Is.EqualTo(size), $"{name}: size");
+            _end = found + size;
+        }
+
+        public void IsComplete() => EndsAt(Unsafe.SizeOf<TStruct>());
+
+        /// <summary>What is left up to the size of the struct is reserved.</summary>
+        public void EndsAt(int end) => Assert.That(_end, Is.EqualTo(end), $"end of the fields of {typeof(TStruct).Name}");
+    }
+}
