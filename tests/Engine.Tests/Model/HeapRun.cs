@@ -93,12 +93,6 @@ internal sealed partial class HeapRun : IDisposable
     /// <summary>Opens what is on the medium, checks it, and works on it; returns normally at the end or at the crash.</summary>
     public void OpenAndRun(SortedDictionary<long, HeapModel> acceptable, int steps, string when)
     {
-        // If the crash comes while opening, whatever was acceptable still is.
-        foreach ((long number, HeapModel model) in acceptable)
-        {
-            Checkpoints[number] = model;
-        }
-
         try
         {
             OpenAndCheck(acceptable, when);
@@ -109,6 +103,14 @@ internal sealed partial class HeapRun : IDisposable
         }
 
         Settle();
+        if (_medium.FlushCount == 0)
+        {
+            // Nothing has made durable what opening found: whatever was acceptable still is.
+            foreach ((long number, HeapModel model) in acceptable)
+            {
+                Checkpoints[number] = model;
+            }
+        }
     }
 
     /// <summary>Opens what is on the medium, and checks that it is one of these checkpoints, whole.</summary>

@@ -57,6 +57,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public long ResizeCount { get; private set; }
 
+    /// <summary>Flushes that returned.</summary>
     public long FlushCount { get; private set; }
 
     public long BytesRead { get; private set; }
@@ -162,7 +163,6 @@ internal sealed class SimulatedMedium : IStorageMedium
         lock (_lock)
         {
             bool crashes = CountIo();
-            FlushCount++;
             IoFault? fault = TakeFault("flush");
             if (fault is not null)
             {
@@ -177,6 +177,7 @@ internal sealed class SimulatedMedium : IStorageMedium
             }
 
             _unflushed.Clear();
+            FlushCount++;
         }
     }
 
