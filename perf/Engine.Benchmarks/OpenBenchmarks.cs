@@ -1,0 +1,49 @@
+using BenchmarkDotNet.Attributes;
+
+namespace Everheap.Engine.Benchmarks;
+
+/// <summary>Opening a store and its heap, and reading one value: an empty one, and a sparse one of 10 GiB whose process was killed.</summary>
+public class OpenBenchmarks
+{
+    private readonly WorkFolder _folder = new();
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        string empty = _folder.File("empty.heap");
+        if (!File.Exists(empty))
+        {
+            using HeapStore store = HeapStore.Create(empty);
+            using PersistentHeap heap = store.CreateHeap(HeapFixture.HeapName);
+            heap.Checkpoint();
+        }
+
+        string sparse = _folder.File("sparse.heap");
+        if (!File.Exists(sparse))
+        {
+            SparseHeap.Make(sparse);
+        }
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        File.Delete(_folder.File("empty.heap"));
+        File.Delete(_folder.File("sparse.heap"));
+    }
+
+    [Benchmark(Baseline = true)]
+    public long OpenEmpty() => Open(_folder.File("empty.heap"));
+
+    [Benchmark]
+    public long OpenSparse10GiBAfterAKill() => Open(_folder.File("sparse.heap"));
+
+    internal static long Open(string path)
+    {
+        using HeapStore store = HeapStore.Open(path);
+        using PersistentHeap heap = store.OpenHeap(HeapFixture.HeapName);
+        byte[] bytes = new byte[8];
+        heap.Read(5UL << 30, bytes);
+        return BitConverter.ToInt64(bytes);
+    }
+}

@@ -1,0 +1,45 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Everheap.Engine.Benchmarks;
+
+/// <summary>The floor: the same bytes in a plain file, read and written positionally, flushed the same way.</summary>
+internal sealed class PlainFile : IDisposable
+{
+    private readonly WorkFolder _folder = new();
+    private readonly SafeFileHandle _handle;
+    private readonly byte[] _page = new byte[HeapFixture.PageSize];
+
+    public PlainFile(long pages)
+    {
+        _handle = File.OpenHandle(
+            _folder.File("plain"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess);
+        Random random = new(1);
+        for (long i = 0; i < pages; i++)
+        {
+            random.NextBytes(_page);
+            RandomAccess.Write(_handle, _page, i * HeapFixture.PageSize);
+        }
+
+        RandomAccess.FlushToDisk(_handle);
+    }
+
+    public byte ReadPage(long index)
+    {
+        RandomAccess.Read(_handle, _page, index * HeapFixture.PageSize);
+        return _page[0];
+    }
+
+    public void WritePage(long index) => RandomAccess.Write(_handle, _page, index * HeapFixture.PageSize);
+
+    public void WriteAndFlush(long offset, ReadOnlySpan<byte> bytes)
+    {
+        RandomAccess.Write(_handle, bytes, offset);
+        RandomAccess.FlushToDisk(_handle);
+    }
+
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _folder.Dispose();
+    }
+}
