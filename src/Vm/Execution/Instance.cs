@@ -110,6 +110,11 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <summary>The instance that a context belongs to.</summary>
     public static Instance Of(CodeContext* context) => Unsafe.As<Instance>(GCHandle.FromIntPtr(context->Instance).Target!);
 
+    /// <summary>The bits of a global, zero-extended.</summary>
+    /// <param name="index">Its index, imported ones first.</param>
+    public ulong GlobalAt(int index) =>
+        index < _importedGlobals.Length ? _importedGlobals[index] : Globals[index - _importedGlobals.Length];
+
     /// <summary>Asks the program to capture its stack at its next safepoint. Any thread.</summary>
     public void RequestCapture()
     {
