@@ -70,6 +70,7 @@ public sealed class PersistentHeap : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
     /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
+    /// <exception cref="IOException">The medium cannot be read.</exception>
     public void Read(ulong address, Span<byte> destination)
     {
         CheckRange(address, (ulong)destination.Length);

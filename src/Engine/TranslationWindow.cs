@@ -65,6 +65,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
     /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
+    /// <exception cref="IOException">The medium cannot be read.</exception>
     public byte* Load(ulong offset)
     {
         var index = Index(offset);
@@ -80,6 +81,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
+    /// <exception cref="IOException">The medium cannot be read.</exception>
     public byte* Store(ulong offset)
     {
         var index = Index(offset);

@@ -61,6 +61,12 @@ internal sealed unsafe class CheckpointWriter : IDisposable
     /// <summary>Seals the current epoch and has it written. The checkpoint before it is complete. Called by the mutator, which stands still for as long.</summary>
     public PendingCheckpoint Begin()
     {
+        if (_thread is null)
+        {
+            _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = "Everheap checkpoint writer" };
+            _thread.Start();
+        }
+
         var sealedAt = Stopwatch.GetTimestamp();
         var time = DateTime.UtcNow;
         _pager.Seal(out var evictedPages, out var evictedBytes);
@@ -70,12 +76,6 @@ internal sealed unsafe class CheckpointWriter : IDisposable
         var pending = new PendingCheckpoint((long)_store.LatestCheckpointNumber + 1, pause);
         Latest = pending;
         _request = new Request(pending, sealedAt, time, evictedPages, evictedBytes);
-        if (_thread is null)
-        {
-            _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = "Everheap checkpoint writer" };
-            _thread.Start();
-        }
-
         _wake.Release();
         return pending;
     }
@@ -125,6 +125,7 @@ internal sealed unsafe class CheckpointWriter : IDisposable
 
             _pager.EndWriting(isDurable: true);
             request.Pending.Complete(info);
+            _channel.ReleaseMapped();
         }
     }
 

@@ -19,8 +19,8 @@ internal static unsafe partial class Libc
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
 
-    /// <summary>Constants above are Linux's.</summary>
-    public static bool IsAvailable { get; } = OperatingSystem.IsLinux();
+    /// <summary>Constants above are Linux's, and file offsets are taken to have 64 bits.</summary>
+    public static bool IsAvailable { get; } = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     public static partial nint Map(nint address, nuint length, int protection, int flags, int descriptor, long offset);
@@ -35,14 +35,14 @@ internal static unsafe partial class Libc
     public static partial int Advise(nint address, nuint length, int advice);
 
     /// <summary>Only ever called with <see cref="SeekEnd"/>, as the cheapest way to ask for a length: it takes no lock and cannot block.</summary>
-    [LibraryImport("libc", EntryPoint = "lseek64")]
+    [LibraryImport("libc", EntryPoint = "lseek")]
     [SuppressGCTransition]
     public static partial long Seek(int descriptor, long offset, int whence);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
 
-    [LibraryImport("libc", EntryPoint = "pread64", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "pread", SetLastError = true)]
     public static partial nint Read(int descriptor, byte* buffer, nuint count, long offset);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]

@@ -102,6 +102,9 @@ internal sealed class StoreChannel(IStorageMedium medium)
         }
     }
 
+    /// <summary>Gives mapped pages back: what a view shows stays resident in this process, on top of the budget, until then.</summary>
+    public void ReleaseMapped() => medium.ReleaseMapped();
+
     /// <summary>Latches a failure met elsewhere in writing a checkpoint. Always true, to stand in an exception filter.</summary>
     public bool Latch(Exception failure)
     {
