@@ -43,6 +43,32 @@ internal sealed class RetainedRootTests
     }
 
     [Test]
+    public void The_root_before_the_newest_stays_whole_also_after_the_store_was_opened_again()
+    {
+        SimulatedMedium medium = new(1);
+        int versionAtPrevious = 0;
+        for (int version = 1; version < 12; version++)
+        {
+            using HeapStore store = version == 1 ? HeapStore.Create(medium, SimulatedStores.Smallest) : HeapStore.Open(medium, SimulatedStores.Smallest);
+            using PersistentHeap heap = version == 1 ? store.CreateHeap(SimulatedStores.HeapName) : store.OpenHeap(SimulatedStores.HeapName);
+            if (version > 1)
+            {
+                // Evictions of the new process, before its first checkpoint.
+                SimulatedStores.Fill(heap, Page(0), 600, version: 1000 + version);
+                AssertPreviousRootIsWhole(medium, versionAtPrevious, heap.LatestCheckpointNumber - 1);
+            }
+
+            SimulatedStores.Fill(heap, Page(0), 300, version);
+            heap.Checkpoint();
+            SimulatedStores.Fill(heap, Page(0), 300, version: version + 100);
+            heap.Checkpoint();
+            versionAtPrevious = version;
+            store.Dispose();
+            medium.Reattach();
+        }
+    }
+
+    [Test]
     public void Overwriting_the_same_pages_over_and_over_does_not_grow_the_file()
     {
         SimulatedMedium medium = new(1);
@@ -63,6 +89,17 @@ internal sealed class RetainedRootTests
         }
 
         Assert.That(medium.Length, Is.EqualTo(length), "freed places are used again");
+    }
+
+    private static void AssertPreviousRootIsWhole(SimulatedMedium medium, int version, ulong number)
+    {
+        SparseImage damaged = medium.Current();
+        damaged.Flip(FileLayout.SuperblockOffset(new StoreImage(damaged).Slot) + 300, 1);
+        using HeapStore older = HeapStore.Open(new SimulatedMedium(1, damaged), SimulatedStores.Smallest);
+        using PersistentHeap heap = older.OpenHeap(SimulatedStores.HeapName);
+        Assert.That(heap.LatestCheckpointNumber, Is.EqualTo(number));
+        SimulatedStores.AssertFilled(heap, Page(0), 300, version);
+        Assert.That(older.Verify().IsSound, Is.True);
     }
 
     private static ulong Page(int index) => SimulatedStores.Address + ((ulong)index * PersistentHeap.PageSize);

@@ -10,10 +10,11 @@ namespace Everheap.Engine.Tests.Model;
 [Parallelizable(ParallelScope.All)]
 internal sealed class CrashAtEveryIoTests
 {
-    private const int Steps = 520;
+    private const int Steps = 470;
     private const int StepsAfterRecovery = 25;
     private const int IosMin = 300;
     private const int ImagesPerCrash = 3;
+    private const int MetStride = 3;
     private const int PowerCutIosMax = 60;
 
     private static readonly CrashFlavour[] Flavours = Enum.GetValues<CrashFlavour>();
@@ -57,12 +58,14 @@ internal sealed class CrashAtEveryIoTests
         Assert.That(moments, Has.Count.AtLeast(IosMin), "the run is too short to prove much");
     }
 
-    /// <summary>Here the run itself meets the crash at each I/O: it has to end with an exception, and without hanging.</summary>
+    /// <summary>Here the run itself meets the crash, at every third I/O (at each in a long run): it has to end with an exception, and without hanging.</summary>
     [TestCaseSource(nameof(FewSeeds))]
     public void A_run_that_meets_the_crash_ends_and_leaves_nothing_that_cannot_be_opened(int seed)
     {
         int ios = 0;
-        for (bool more = true; more; ios++)
+        int stride = TestSeeds.IsLong ? 1 : MetStride;
+        int met = 0;
+        for (bool more = true; more; ios += stride)
         {
             SimulatedMedium crashed = new(seed) { CrashAt = ios };
             using HeapRun run = new(crashed, seed);
@@ -71,6 +74,7 @@ internal sealed class CrashAtEveryIoTests
             more = crashed.HasCrashed;
             if (more)
             {
+                met++;
                 Random random = new(seed + (ios * 1000));
                 CrashFlavour flavour = Flavours[random.Next(Flavours.Length)];
                 string when = $"seed {seed}, crash met at I/O {ios}, {flavour}";
@@ -79,7 +83,7 @@ internal sealed class CrashAtEveryIoTests
             }
         }
 
-        TestContext.Out.WriteLine($"seed {seed}: {ios} crashes met");
+        TestContext.Out.WriteLine($"seed {seed}: {met} crashes met in {ios} I/Os");
         Assert.That(ios, Is.AtLeast(IosMin), "the run is too short to prove much");
     }
 
@@ -111,10 +115,10 @@ internal sealed class CrashAtEveryIoTests
             using HeapRun second = new(next, seed + killAt, new HeapModel(), run.TouchedPages);
             second.OpenAndRun(acceptable, StepsAfterRecovery, when);
             second.Dispose();
-            int count = TestSeeds.IsLong ? Flavours.Length : 2;
+            int count = TestSeeds.IsLong ? Flavours.Length : 1;
             for (int i = 0; i < count; i++)
             {
-                CrashFlavour flavour = i == 0 ? CrashFlavour.LoseAll : Flavours[random.Next(Flavours.Length)];
+                CrashFlavour flavour = (i + killAt) % 2 == 0 ? CrashFlavour.LoseAll : Flavours[random.Next(Flavours.Length)];
                 string then = $"{when}, power cut at I/O {next.CrashAt} after, {flavour}";
                 Recover(next.Image(flavour, random), second.Checkpoints, second.TouchedPages, random.Next(), then, goesOn: false);
                 images++;

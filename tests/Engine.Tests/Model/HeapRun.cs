@@ -60,6 +60,9 @@ internal sealed partial class HeapRun : IDisposable
 
     public HeapStore Store => _store!;
 
+    /// <summary>Whether the writer is held at each of its I/Os, so that a run can be repeated; otherwise it runs freely beside the mutator.</summary>
+    public bool IsGated { get; init; } = true;
+
     /// <summary>One line for each operation, if somebody wants to read them.</summary>
     public List<string>? Trace { get; init; }
 
@@ -260,7 +263,11 @@ internal sealed partial class HeapRun : IDisposable
             _pending = null;
         }
 
-        _medium.Gate.Close();
+        if (IsGated)
+        {
+            _medium.Gate.Close();
+        }
+
         Seal();
         PendingCheckpoint pending = Heap.BeginCheckpoint();
         _pending = pending;
