@@ -58,6 +58,9 @@ internal sealed class WasiBed : IDisposable
 
     public ulong StateAddress { get; private set; }
 
+    /// <summary>Whether what is released is done by the release thread, as in a real process.</summary>
+    public bool ReleaseOnThread { get; set; }
+
     public WasiBed Start()
     {
         _store = HeapStore.Create(_heapPath);
@@ -353,7 +356,7 @@ internal sealed class WasiBed : IDisposable
             RequestCheckpoint = () => CheckpointRequests++,
             Diagnostics = Diagnostics.Add,
             Time = Time,
-            ReleaseInline = true,
+            ReleaseInline = !ReleaseOnThread,
             AfterOutputPiece = () => AfterOutputPiece?.Invoke(),
             BeforeHostStep = () => BeforeHostStep?.Invoke(),
         };

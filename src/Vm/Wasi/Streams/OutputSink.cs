@@ -47,7 +47,14 @@ internal abstract class OutputSink
             if (stream is FileStream file)
             {
                 file.Flush();
-                return new DescriptorSink((int)file.SafeFileHandle.DangerousGetHandle(), file.SafeFileHandle);
+                int number = (int)file.SafeFileHandle.DangerousGetHandle();
+                if (file.CanSeek)
+                {
+                    // .NET keeps a place of its own, and leaves the descriptor's where it was.
+                    Native.SetPosition(number, file.Position);
+                }
+
+                return new DescriptorSink(number, file.SafeFileHandle);
             }
         }
 
