@@ -364,6 +364,11 @@ internal sealed partial class WasiHost : IDisposable
                 _files.GiveBack(error.FileName);
                 continue;
             }
+            catch (IOException)
+            {
+                _files.GiveBack(null);
+                throw;
+            }
 
             _files.Confirm();
         }

@@ -11,7 +11,7 @@ namespace Everheap.Vm.Tests.Wasi;
 /// </summary>
 internal sealed class OutputReleaseTests
 {
-    private const int Seeds = 25;
+    private const int Seeds = 12;
     private const int Writes = 60;
 
     [Test]

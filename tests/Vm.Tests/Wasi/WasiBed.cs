@@ -118,6 +118,15 @@ internal sealed class WasiBed : IDisposable
     /// <summary>Makes a folder below the bed's.</summary>
     public string MakeFolder(string name) => Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
 
+    /// <summary>The length of the stored file system.</summary>
+    public long FilesSectionBytes()
+    {
+        const int FilesEntry = 16 + 32 + 16;
+        byte[] length = new byte[8];
+        _heap.Read(StateAddress + FilesEntry, length);
+        return BinaryPrimitives.ReadInt64LittleEndian(length);
+    }
+
     // --- calls ---
 
     public Errno Call(string name, params ReadOnlySpan<ulong> arguments)

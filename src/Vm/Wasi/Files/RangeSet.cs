@@ -126,7 +126,7 @@ internal sealed class RangeSet
         while (bytesMax > 0 && _ranges.Count > 0)
         {
             var (start, end) = _ranges[0];
-            long cut = Math.Min(end, start + bytesMax);
+            long cut = end - start <= bytesMax ? end : start + bytesMax;
             taken._ranges.Add((start, cut));
             bytesMax -= cut - start;
             if (cut == end)
