@@ -84,6 +84,9 @@ internal sealed partial class FunctionEmitter
 
         Label label = _il.DefineLabel();
         _il.Emit(OpCodes.Ldarg_0);
+
+        // Volatile, or the JIT moves the load out of a loop that stores and calls nothing: such a loop would never stop for a checkpoint.
+        _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I4);
         _il.Emit(OpCodes.Brtrue, label);
         _coldBlocks.Add(() =>
