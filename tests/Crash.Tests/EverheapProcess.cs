@@ -30,7 +30,7 @@ internal sealed partial class EverheapProcess : IDisposable
     public const int SignalInterrupt = 2;
     public const int SignalTerminate = 15;
 
-    private static readonly TimeSpan ExitPatience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan ExitPatience = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly StringBuilder _error = new();
