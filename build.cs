@@ -16,7 +16,7 @@ const string Usage = """
     """;
 
 string root = Path.GetDirectoryName(SourcePath())!;
-string[] benchmarks = ["perf/Engine.Benchmarks", "perf/Vm.Benchmarks"];
+(string Project, string FullSize)[] benchmarks = [("perf/Engine.Benchmarks", "--report"), ("perf/Vm.Benchmarks", "--full")];
 
 if (args.Length == 0 || args[0] is "help" or "-h" or "--help")
 {
@@ -33,10 +33,9 @@ switch (args[0])
         // -m:1: one project after another, because crash and guest tests keep every core busy on their own.
         return Dotnet(["test", "-c", "Release", "-m:1", .. rest]);
     case "bench":
-        string[] size = rest.Length == 0 ? ["--smoke"] : rest;
-        foreach (string benchmark in benchmarks)
+        foreach ((string project, string fullSize) in benchmarks)
         {
-            int exit = Dotnet(["run", "-c", "Release", "--project", benchmark, "--", .. size]);
+            int exit = Dotnet(["run", "-c", "Release", "--project", project, "--", rest is ["--full"] ? fullSize : "--smoke"]);
             if (exit != 0)
             {
                 return exit;
