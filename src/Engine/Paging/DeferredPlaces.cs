@@ -7,7 +7,7 @@ namespace Everheap.Engine.Paging;
 /// Where pages went that were evicted or dropped while the page map belonged to the checkpoint being written. Looked at before the map; put into the map
 /// when that is the current epoch's again.
 /// </summary>
-/// <remarks>A table with linear probing and no removal but of everything; bounded by <see cref="CountMax"/>.</remarks>
+/// <remarks>A table with linear probing and no removal but of everything at once; bounded by <see cref="CountMax"/>.</remarks>
 internal sealed unsafe class DeferredPlaces : IDisposable
 {
     /// <summary>The most that is deferred before the mutator waits for the writer to be done with the map: 1.5 MiB.</summary>
@@ -76,15 +76,16 @@ internal sealed unsafe class DeferredPlaces : IDisposable
         return null;
     }
 
-    /// <summary>Forgets everything.</summary>
-    public void Clear()
+    /// <summary>Everything is consumed: nothing is found here from now on. True if there was anything, so that <see cref="Wipe"/> is due.</summary>
+    public bool Forget()
     {
-        if (Count > 0)
-        {
-            NativeMemory.Clear(Slots, (nuint)(SlotCount * sizeof(Slot)));
-            Count = 0;
-        }
+        var any = Count > 0;
+        Count = 0;
+        return any;
     }
+
+    /// <summary>Makes the table ready for new entries. Needs no gate: until the next seal nobody looks into a table that has been forgotten.</summary>
+    public void Wipe() => NativeMemory.Clear(Slots, (nuint)(SlotCount * sizeof(Slot)));
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();

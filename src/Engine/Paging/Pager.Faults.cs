@@ -218,7 +218,7 @@ internal sealed unsafe partial class Pager
             throw Corrupted(key, offset, $"its place is past the end of the file ({_allocator.FileLength} bytes)");
         }
 
-        _channel.Read(offset, destination);
+        _channel.ReadWritten(offset, destination);
         if (DiskView.Hash(destination) != entry.Checksum)
         {
             throw Corrupted(key, offset, "its checksum does not match");

@@ -6,7 +6,7 @@ namespace Everheap.Engine.Paging;
 internal sealed unsafe partial class Pager
 {
     /// <summary>Deferred places are put into the map this many slots a gate.</summary>
-    private const int MergeSlots = 2048;
+    private const int MergeSlots = 512;
 
     /// <summary>Dirty frames: pages at [0], nodes at their level.</summary>
     private readonly FrameList[] _dirty = new FrameList[FileLayout.NodeLevels + 1];
@@ -162,10 +162,16 @@ internal sealed unsafe partial class Pager
             }
         }
 
+        bool any;
         lock (_gate)
         {
-            _deferred.Clear();
+            any = _deferred.Forget();
             Monitor.PulseAll(_gate);
+        }
+
+        if (any)
+        {
+            _deferred.Wipe();
         }
     }
 

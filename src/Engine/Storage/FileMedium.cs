@@ -15,6 +15,12 @@ public sealed class FileMedium : IStorageMedium
     private const int LinuxWouldBlock = 11;
     private const int MacWouldBlock = 35;
 
+    /// <summary>SIGXFSZ on Linux.</summary>
+    private const int FileSizeSignal = 25;
+
+    private static readonly Lock FileSizeSignalLock = new();
+    private static PosixSignalRegistration? _fileSizeSignal;
+
     private readonly SafeFileHandle _handle;
     private readonly MappedView? _view;
     private long _length;
@@ -22,6 +28,7 @@ public sealed class FileMedium : IStorageMedium
 
     private FileMedium(string path, SafeFileHandle handle, bool readOnly)
     {
+        IgnoreFileSizeSignal();
         Name = path;
         IsReadOnly = readOnly;
         _handle = handle;
@@ -99,7 +106,15 @@ public sealed class FileMedium : IStorageMedium
     /// <inheritdoc/>
     public void Resize(long length)
     {
-        RandomAccess.SetLength(_handle, length);
+        try
+        {
+            RandomAccess.SetLength(_handle, length);
+        }
+        catch (ArgumentOutOfRangeException refusal)
+        {
+            throw new IOException($"{length} bytes are more than the file system, or this process's limit (ulimit -f), allows", refusal);
+        }
+
         Volatile.Write(ref _length, length);
     }
 
@@ -144,6 +159,18 @@ public sealed class FileMedium : IStorageMedium
         catch (IOException)
         {
             // A courtesy to others: not worth refusing to open for, on a full disk say.
+        }
+    }
+
+    /// <summary>A file that grows past the process's limit (ulimit -f) is an error of the write, and not the end of the process.</summary>
+    private static void IgnoreFileSizeSignal()
+    {
+        lock (FileSizeSignalLock)
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                _fileSizeSignal ??= PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, context => context.Cancel = true);
+            }
         }
     }
 

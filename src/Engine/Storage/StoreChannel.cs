@@ -32,17 +32,26 @@ internal sealed class StoreChannel(IStorageMedium medium)
     /// <summary>Whether the store takes no more changes.</summary>
     public bool IsFailed => Volatile.Read(ref _failure) is not null;
 
-    /// <summary>Reads exactly this range, from the mapped view where there is one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <summary>Reads exactly this range.</summary>
     public void Read(long offset, Span<byte> destination)
+    {
+        medium.Read(offset, destination);
+        CountRead(destination.Length);
+    }
+
+    /// <summary>
+    /// Reads exactly this range, which was written before, from the mapped view where there is one. (What was never written is not to be touched through a
+    /// mapping: a file system in memory then wants room for it, and ends the process if it has none.)
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void ReadWritten(long offset, Span<byte> destination)
     {
         if (!medium.TryReadMapped(offset, destination))
         {
             medium.Read(offset, destination);
         }
 
-        // Not interlocked: a lost count is cheaper than a locked instruction a fault.
-        _bytesRead += destination.Length;
+        CountRead(destination.Length);
     }
 
     /// <summary>Writes, once what was found at opening is durable.</summary>
@@ -136,4 +145,7 @@ internal sealed class StoreChannel(IStorageMedium medium)
             + "holds is safe: remove the cause (a full disk, most often), then open the store again.",
             failure);
     }
+
+    /// <summary>Not interlocked: a lost count is cheaper than a locked instruction a fault.</summary>
+    private void CountRead(int bytes) => _bytesRead += bytes;
 }
