@@ -32,6 +32,9 @@ internal sealed class ModuleSource
 
     public ModuleForm Form { get; }
 
+    /// <summary>Its text; empty where it is given as bytes.</summary>
+    public string Text => _text;
+
     /// <summary>The name that the script gives it, or null.</summary>
     public string? Identifier { get; }
 
@@ -67,7 +70,52 @@ internal sealed class ModuleSource
 
     /// <summary>The module in the binary format.</summary>
     /// <exception cref="Wasmtime.WasmtimeException">The text cannot be converted.</exception>
-    public byte[] ToBinary() => Form == ModuleForm.Binary ? _bytes : Wasmtime.Module.ConvertText(_text);
+    public byte[] ToBinary()
+    {
+        if (Form == ModuleForm.Binary)
+        {
+            return _bytes;
+        }
+
+        try
+        {
+            return Wasmtime.Module.ConvertText(_text);
+        }
+        catch (Wasmtime.WasmtimeException e) when (e.Message.Contains("confusing", StringComparison.Ordinal))
+        {
+            // The converter suspects a trick in names that run from right to left. It does not where they are escaped.
+            var text = new StringBuilder();
+            SExpression.ReadAll(_text)[0].AppendEscaped(text);
+            return Wasmtime.Module.ConvertText(text.ToString());
+        }
+    }
+
+    /// <summary>The module without the fields whose text holds one of some markers.</summary>
+    /// <param name="markers">The markers.</param>
+    /// <param name="reason">Why they are left out.</param>
+    /// <param name="removedExports">The names under which such fields were exported, with the reason.</param>
+    public ModuleSource Without(IReadOnlyList<string> markers, string reason, out IReadOnlyDictionary<string, string> removedExports)
+    {
+        var removed = new Dictionary<string, string>(StringComparer.Ordinal);
+        var text = new StringBuilder("(module");
+        foreach (SExpression field in Form == ModuleForm.Text ? SExpression.ReadAll(_text)[0].Items!.Skip(1) : [])
+        {
+            string fieldText = _text[field.Start..field.End];
+            if (!markers.Any(marker => fieldText.Contains(marker, StringComparison.Ordinal)))
+            {
+                text.Append('\n').Append(fieldText);
+                continue;
+            }
+
+            foreach (SExpression export in field.Items?.Where(item => item.Head == "export") ?? [])
+            {
+                removed[Encoding.UTF8.GetString(export.Items![1].Bytes!)] = reason;
+            }
+        }
+
+        removedExports = removed;
+        return Form == ModuleForm.Text ? new ModuleSource(Form, Identifier, IsDefinition, text.Append(')').ToString(), []) : this;
+    }
 
     private static byte[] Join(SExpression node, int from)
     {

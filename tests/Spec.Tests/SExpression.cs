@@ -77,6 +77,30 @@ internal sealed class SExpression
         return open.Count == 0 ? top : throw new FormatException($"unclosed '(' at character {open.Peek().Start}");
     }
 
+    /// <summary>Writes the node with every byte of its strings escaped. Recursive: for nodes that are not nested deeply.</summary>
+    public void AppendEscaped(StringBuilder text)
+    {
+        if (Bytes is not null)
+        {
+            text.Append('"').AppendJoin("", Bytes.Select(b => $"\\{b:x2}")).Append("\" ");
+            return;
+        }
+
+        if (Items is null)
+        {
+            text.Append(Atom).Append(' ');
+            return;
+        }
+
+        text.Append('(');
+        foreach (SExpression item in Items)
+        {
+            item.AppendEscaped(text);
+        }
+
+        text.Append(") ");
+    }
+
     private static SExpression ReadAtom(string source, ref int at)
     {
         int start = at;

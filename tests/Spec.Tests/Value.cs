@@ -1,0 +1,83 @@
+using System.Globalization;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Spec.Tests;
+
+/// <summary>A constant in a script: an argument, or what a result must be.</summary>
+/// <param name="Type">Its type; <see cref="ValType.Bottom"/> where a reference of any type is meant.</param>
+/// <param name="Bits">Its bits, zero-extended, as the virtual machine holds them: references are numbers, zero is null.</param>
+/// <param name="Pattern">Which values a result may have.</param>
+internal readonly record struct Value(ValType Type, ulong Bits, ResultPattern Pattern = ResultPattern.Exactly)
+{
+    private const ulong F32Quiet = 0x7FC0_0000;
+    private const ulong F64Quiet = 0x7FF8_0000_0000_0000;
+
+    /// <summary>Reads <c>(i32.const 1)</c> and the like; null where the script wants a value of a feature that is not supported.</summary>
+    public static Value? Read(SExpression node)
+    {
+        string text = node.Items!.Count > 1 ? node.Items[1].Atom ?? "" : "";
+        return node.Head switch
+        {
+            "i32.const" => new Value(ValType.I32, (uint)ReadInteger(text)),
+            "i64.const" => new Value(ValType.I64, ReadInteger(text)),
+            "f32.const" when PatternOf(text) is ResultPattern pattern => new Value(ValType.F32, 0, pattern),
+            "f32.const" => new Value(ValType.F32, FloatLiteral.F32(text)),
+            "f64.const" when PatternOf(text) is ResultPattern pattern => new Value(ValType.F64, 0, pattern),
+            "f64.const" => new Value(ValType.F64, FloatLiteral.F64(text)),
+            "ref.null" => new Value(ValType.Bottom, 0),
+            "ref.extern" when text.Length > 0 => new Value(ValType.ExternRef, ReadInteger(text) + 1),
+            "ref.extern" => new Value(ValType.ExternRef, 0, ResultPattern.NotNull),
+            "ref.func" => new Value(ValType.FuncRef, 0, ResultPattern.NotNull),
+            _ => null,
+        };
+    }
+
+    /// <summary>Whether a result is what is wanted.</summary>
+    public bool Accepts(ValType type, ulong bits)
+    {
+        if (Type != type && !(Type == ValType.Bottom && type is ValType.FuncRef or ValType.ExternRef))
+        {
+            return false;
+        }
+
+        ulong magnitude = type == ValType.F32 ? bits & 0x7FFF_FFFF : bits & 0x7FFF_FFFF_FFFF_FFFF;
+        ulong quiet = type == ValType.F32 ? F32Quiet : F64Quiet;
+        return Pattern switch
+        {
+            ResultPattern.CanonicalNan => magnitude == quiet,
+            ResultPattern.ArithmeticNan => (magnitude & quiet) == quiet,
+            ResultPattern.NotNull => bits != 0,
+            _ => bits == Bits,
+        };
+    }
+
+    public override string ToString() =>
+        Pattern == ResultPattern.Exactly ? string.Create(CultureInfo.InvariantCulture, $"{Type} 0x{Bits:x}") : $"{Type} {Pattern}";
+
+    private static ResultPattern? PatternOf(string text) => text switch
+    {
+        "nan:canonical" => ResultPattern.CanonicalNan,
+        "nan:arithmetic" => ResultPattern.ArithmeticNan,
+        _ => null,
+    };
+
+    private static ulong ReadInteger(string text)
+    {
+        string digits = text.Replace("_", "", StringComparison.Ordinal);
+        bool isNegative = digits[0] == '-';
+        digits = digits.TrimStart('+', '-');
+        ulong value = digits.StartsWith("0x", StringComparison.Ordinal)
+            ? ulong.Parse(digits.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+            : ulong.Parse(digits, CultureInfo.InvariantCulture);
+        return isNegative ? 0 - value : value;
+    }
+}
+
+/// <summary>Which values a result may have.</summary>
+internal enum ResultPattern
+{
+    Exactly,
+    CanonicalNan,
+    ArithmeticNan,
+    NotNull,
+}
