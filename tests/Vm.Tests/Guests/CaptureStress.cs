@@ -6,12 +6,32 @@ namespace Everheap.Vm.Tests.Guests;
 /// </summary>
 internal static class CaptureStress
 {
-    private const int Usual = 1009;
+    /// <summary>Set to 1, this environment variable makes the stress run cover the longest programs, too.</summary>
+    private const string LongRunVariable = "EVERHEAP_LONG";
+
+    // A capture and its resumption take about 10 microseconds; a second of computing passes some hundred million safepoints.
+    private const int UsualInterval = 1009;
+    private const int LongInterval = 100_003;
 
     private static readonly Dictionary<string, int> Intervals = new()
     {
         ["hello small"] = 1,
+        ["maze small"] = 1,
+        ["words small"] = 101,
+        ["records small"] = 101,
+        ["deep small"] = 101,
+        ["minigzip unpack"] = 10_007,
+        ["counter small"] = 10_007,
     };
 
-    public static int Every(string name) => Intervals.GetValueOrDefault(name, Usual);
+    /// <summary>Whether a case is left out of the usual stress run: they use so much memory that they take minutes under it.</summary>
+    public static bool IsTooLong(GuestCase guest) =>
+        guest.Name is "bigsort default" or "bigmap default" or "records large" && Environment.GetEnvironmentVariable(LongRunVariable) is not "1";
+
+    /// <summary>The interval for a case.</summary>
+    public static int Every(GuestCase guest)
+    {
+        bool isLong = guest.Name.Split(' ')[^1] is "default" or "deeper" or "large" or "medium" or "pack";
+        return Intervals.GetValueOrDefault(guest.Name, isLong ? LongInterval : UsualInterval);
+    }
 }
