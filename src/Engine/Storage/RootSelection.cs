@@ -18,6 +18,12 @@ internal enum RootState
     /// <summary>A whole root, but the catalog it names does not match its checksum.</summary>
     CatalogDamaged,
 
+    /// <summary>
+    /// A whole root whose catalog does not match any more, as is to be expected: the newest valid one is at least <see cref="FileLayout.RootsKept"/> ahead of it,
+    /// so its space has been used again.
+    /// </summary>
+    Superseded,
+
     /// <summary>A whole root, but the root before it is present and is not the parent it names.</summary>
     ParentMismatch,
 
@@ -48,7 +54,7 @@ internal enum RootVerdict
 /// Which root is opened, as a function of what the slots hold and of nothing else:
 /// <list type="table">
 /// <item><term>any slot Newer</term><description>refuse the store</description></item>
-/// <item><term>some slot Valid</term><description>open the valid one with the largest sequence; report each slot that is neither valid nor empty</description></item>
+/// <item><term>some slot Valid</term><description>open the valid one with the largest sequence; report each slot that is neither valid, superseded nor empty</description></item>
 /// <item><term>all slots Empty</term><description>not a store</description></item>
 /// <item><term>otherwise</term><description>no valid root: refuse, naming each slot's fault</description></item>
 /// </list>

@@ -62,6 +62,15 @@ internal sealed class RootSlots
             }
         }
 
+        var newest = candidates.Where(candidate => candidate.State == RootState.Valid).Select(candidate => candidate.Sequence).DefaultIfEmpty().Max();
+        for (var i = 0; i < slots.Length; i++)
+        {
+            if (candidates[i].State == RootState.CatalogDamaged && candidates[i].Sequence + FileLayout.RootsKept <= newest)
+            {
+                candidates[i] = candidates[i] with { State = RootState.Superseded };
+            }
+        }
+
         var (verdict, chosen) = RootSelection.Choose(candidates);
         var skipped = Explain(channel, slots, candidates);
         return verdict switch
@@ -161,7 +170,7 @@ internal sealed class RootSlots
         {
             var reason = candidates[i].State switch
             {
-                RootState.Valid or RootState.Empty => null,
+                RootState.Valid or RootState.Superseded or RootState.Empty => null,
                 RootState.Newer => $"it is of version {slots[i].Version}, newer than {FileLayout.Version}",
                 RootState.FileTooShort => $"the file has {channel.Length} bytes, but the root was written when it had {slots[i].FileLength}: it was cut short",
                 RootState.CatalogDamaged => $"its catalog, at offset {slots[i].Catalog.Place << FileLayout.PageShift}, does not match its checksum",
