@@ -19,6 +19,7 @@ internal sealed unsafe partial class HeapRun
         (1, "clear much", () => Clear(_random.Next(20, 200) * PageSize)),
         (3, "allocate", Allocate),
         (1, "release", Release),
+        (2, "write a note", WriteNote),
         (16, "store by window", () => UseWindow(stores: 12, loads: 2)),
         (10, "load by window", () => UseWindow(stores: 0, loads: 12)),
         (4, "begin a checkpoint", BeginCheckpoint),
@@ -122,6 +123,19 @@ internal sealed unsafe partial class HeapRun
 
         Heap.Release(address, length);
         _model.Release(index);
+    }
+
+    /// <summary>Notes are outside the checkpoints, and go between their I/Os.</summary>
+    private void WriteNote()
+    {
+        Span<byte> note = stackalloc byte[_random.Next(HeapStore.NoteLengthMax + 1)];
+        _random.NextBytes(note);
+        Store.WriteNote(note);
+        Span<byte> found = stackalloc byte[HeapStore.NoteLengthMax];
+        if (!Store.TryReadNote(found, out int length) || !found[..length].SequenceEqual(note))
+        {
+            throw new AssertionException("A note was not read back.");
+        }
     }
 
     /// <summary>Does what compiled code does: looks into the tables, and calls the slow path only for an entry that is zero.</summary>

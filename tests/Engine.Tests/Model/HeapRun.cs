@@ -17,6 +17,7 @@ internal sealed partial class HeapRun : IDisposable
     private const int PageSize = PersistentHeap.PageSize;
     private const ulong HeaderPages = 8;
     private const int RangesMax = 12;
+    private const int BudgetCheckSteps = 16;
 
     private readonly Lock _checkpointsLock = new();
     private readonly Random _random;
@@ -75,8 +76,8 @@ internal sealed partial class HeapRun : IDisposable
         }
     }
 
-    /// <summary>Creates the store and works on it; returns normally at the end or at the crash.</summary>
-    public void CreateAndRun(int steps)
+    /// <summary>Creates the store and works on it, for so many steps and I/Os at least; returns normally at the end or at the crash.</summary>
+    public void CreateAndRun(int steps, long ios = 0)
     {
         try
         {
@@ -84,7 +85,11 @@ internal sealed partial class HeapRun : IDisposable
             _heap = _store.CreateHeap(HeapName);
             CheckpointNow(); // A heap is in the file from its first checkpoint on.
             IsCreated = true;
-            Run(steps);
+            do
+            {
+                Run(steps);
+            }
+            while (_medium.IoCount < ios);
         }
         catch (Exception e) when (IsConsequenceOfTheCrash(e))
         {
@@ -127,6 +132,16 @@ internal sealed partial class HeapRun : IDisposable
             throw new AssertionException($"{when}: checkpoint {_sealed} was recovered, expected one of {string.Join(", ", acceptable.Keys)}.");
         }
 
+        if (_store.SkippedRoots.Count > 1)
+        {
+            throw new AssertionException($"{when}: {_store.SkippedRoots.Count} roots were skipped; a crash can tear only one.");
+        }
+
+        if (_store.Checkpoints.Count > 0 && _store.Checkpoints[^1].Number != _sealed)
+        {
+            throw new AssertionException($"{when}: the history ends at {_store.Checkpoints[^1].Number}, the heap is at {_sealed}.");
+        }
+
         _model = model.Snapshot();
         _model.AssertEquals(_heap, _touched, when);
         Checkpoints.Clear();
@@ -153,6 +168,10 @@ internal sealed partial class HeapRun : IDisposable
         {
             Step();
             NoteCompletion();
+            if (step % BudgetCheckSteps == 0)
+            {
+                AssertWithinBudget();
+            }
         }
     }
 
@@ -164,6 +183,15 @@ internal sealed partial class HeapRun : IDisposable
     }
 
     public void Dispose() => Close();
+
+    private void AssertWithinBudget()
+    {
+        HeapStatistics now = Heap.Statistics;
+        if (now.ResidentFrames > HeapStoreOptions.ResidentBytesMin / PageSize)
+        {
+            throw new AssertionException($"{now.ResidentFrames} frames are in use, more than the budget allows.");
+        }
+    }
 
     private static bool IsCrashType(Exception e) => e is HeapException or IOException;
 
