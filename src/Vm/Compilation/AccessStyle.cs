@@ -56,4 +56,10 @@ internal static class AccessStyles
             ? AccessStyle.Rejoining
             : AccessStyle.Called;
     }
+
+    /// <summary>Whether a function is small enough for access groups, which take more blocks for less work.</summary>
+    public static bool AllowsGroups(FunctionCode code, AccessStyle style) =>
+        style == AccessStyle.Leaving
+        && ((code.CallCount + code.LoopCount) * 4L) + (code.BranchCount * 2L) + (code.AccessCount * 9L) < BlocksMax
+        && code.Instructions.Length + (code.AccessCount * 70L) < InstructionsMax;
 }

@@ -30,6 +30,7 @@ internal sealed partial class FunctionEmitter
         int depth = _stack.Count;
         LocalBuilder result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
+        long instructionOffset = instruction.Immediate;
         if (_style == AccessStyle.Called)
         {
             _il.Emit(OpCodes.Ldarg_0);
@@ -44,24 +45,37 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        EmitEffectiveAddress(address, instruction.Immediate);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
-        bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
         Label loaded = _il.DefineLabel();
         Label miss = _il.DefineLabel();
-        if (!isAligned)
+        if (GroupAt(position, address) is AccessGroup group)
         {
-            EmitStraddleTest(access.Size, RejoiningLoad(access, result, offset, loaded));
+            EmitGrouped(
+                group,
+                instruction.Immediate,
+                () => EmitIndirectLoad(access, result),
+                () =>
+                {
+                    EmitEffectiveAddress(address, instructionOffset);
+                    _il.Emit(OpCodes.Stloc, AddressLocal);
+                    EmitTranslation(0, miss, access.Size);
+                    EmitIndirectLoad(access, result);
+                    _il.Emit(OpCodes.Br, loaded);
+                });
+        }
+        else
+        {
+            EmitEffectiveAddress(address, instructionOffset);
+            _il.Emit(OpCodes.Stloc, AddressLocal);
+            bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
+            if (!isAligned)
+            {
+                EmitStraddleTest(access.Size, RejoiningLoad(access, result, offset, loaded));
+            }
+
+            EmitTranslation(0, miss, isAligned ? access.Size : 1);
+            EmitIndirectLoad(access, result);
         }
 
-        EmitTranslation(0, miss, isAligned ? access.Size : 1);
-        _il.Emit(access.Indirect);
-        if (access.Extension is OpCode extension)
-        {
-            _il.Emit(extension);
-        }
-
-        _il.Emit(OpCodes.Stloc, result);
         if (_style == AccessStyle.Rejoining)
         {
             MarkRejoiningLoad(miss, access, result, offset, loaded);
@@ -95,21 +109,47 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        // The address may read the slot that the value is about to be computed into, so the address comes first.
-        EmitEffectiveAddress(address, instruction.Immediate);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
-        value = Reusable(value, _stack.Count + 1);
-        bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
         Label stored = _il.DefineLabel();
         Label miss = _il.DefineLabel();
-        if (!isAligned)
+        if (GroupAt(position, address) is AccessGroup group)
         {
-            EmitStraddleTest(access.Size, RejoiningStore(access, value, offset, stored));
+            long instructionOffset = instruction.Immediate;
+            Node kept = value = Reusable(value, _stack.Count + 1);
+            EmitGrouped(
+                group,
+                instructionOffset,
+                () =>
+                {
+                    EmitNode(kept);
+                    _il.Emit(access.Indirect);
+                },
+                () =>
+                {
+                    EmitEffectiveAddress(address, instructionOffset);
+                    _il.Emit(OpCodes.Stloc, AddressLocal);
+                    EmitTranslation(TranslationWindow.StoreTableDistance, miss, access.Size);
+                    EmitNode(kept);
+                    _il.Emit(access.Indirect);
+                    _il.Emit(OpCodes.Br, stored);
+                });
+        }
+        else
+        {
+            // The address may read the slot that the value is about to be computed into, so the address comes first.
+            EmitEffectiveAddress(address, instruction.Immediate);
+            _il.Emit(OpCodes.Stloc, AddressLocal);
+            value = Reusable(value, _stack.Count + 1);
+            bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
+            if (!isAligned)
+            {
+                EmitStraddleTest(access.Size, RejoiningStore(access, value, offset, stored));
+            }
+
+            EmitTranslation(TranslationWindow.StoreTableDistance, miss, isAligned ? access.Size : 1);
+            EmitNode(value);
+            _il.Emit(access.Indirect);
         }
 
-        EmitTranslation(TranslationWindow.StoreTableDistance, miss, isAligned ? access.Size : 1);
-        EmitNode(value);
-        _il.Emit(access.Indirect);
         if (_style == AccessStyle.Rejoining)
         {
             MarkRejoiningStore(miss, access, value, offset, stored);
@@ -120,6 +160,17 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.MarkLabel(stored);
+    }
+
+    private void EmitIndirectLoad(MemoryAccess access, LocalBuilder result)
+    {
+        _il.Emit(access.Indirect);
+        if (access.Extension is OpCode extension)
+        {
+            _il.Emit(extension);
+        }
+
+        _il.Emit(OpCodes.Stloc, result);
     }
 
     private void EmitEffectiveAddress(Node address, long offset)
@@ -203,6 +254,7 @@ internal sealed partial class FunctionEmitter
                 EmitFromBits(access);
                 _il.Emit(OpCodes.Stloc, result);
                 EmitTrapCheck();
+                ForgetGroupsAcross(position);
             }, skipped: 1);
         }
     }
@@ -224,6 +276,7 @@ internal sealed partial class FunctionEmitter
                 EmitInt(offset);
                 _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
                 EmitTrapCheck();
+                ForgetGroupsAcross(position);
             }, skipped: 2);
         }
     }

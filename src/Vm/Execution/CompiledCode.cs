@@ -158,35 +158,35 @@ internal static unsafe class CompiledCode
         return result;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load8(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 1, 0);
         return location != null ? *location : Instance.Of(context).LoadSlow((ulong)address, 1, function, offset);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load16(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 2, 0);
         return location != null ? Unsafe.ReadUnaligned<ushort>(location) : Instance.Of(context).LoadSlow((ulong)address, 2, function, offset);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load32(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 4, 0);
         return location != null ? Unsafe.ReadUnaligned<uint>(location) : Instance.Of(context).LoadSlow((ulong)address, 4, function, offset);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load64(CodeContext* context, long address, int function, int offset)
     {
         byte* location = Translate(context, address, 8, 0);
         return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow((ulong)address, 8, function, offset);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store8(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 1, TranslationWindow.StoreTableDistance);
@@ -200,7 +200,7 @@ internal static unsafe class CompiledCode
         }
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store16(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 2, TranslationWindow.StoreTableDistance);
@@ -214,7 +214,7 @@ internal static unsafe class CompiledCode
         }
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store32(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 4, TranslationWindow.StoreTableDistance);
@@ -228,7 +228,7 @@ internal static unsafe class CompiledCode
         }
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store64(CodeContext* context, long address, long bits, int function, int offset)
     {
         byte* location = Translate(context, address, 8, TranslationWindow.StoreTableDistance);
@@ -255,15 +255,41 @@ internal static unsafe class CompiledCode
     public static void DataDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
         Instance.Of(context).DropData(segment);
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    // Most copies and fills are short: within a page at both ends, they are done here.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MemoryCopy(
-        CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset) =>
-        Check(context, Instance.Of(context).CopyMemory((uint)destination, (uint)source, (uint)length), function, offset);
+        CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset)
+    {
+        if ((uint)length <= PageMask)
+        {
+            byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
+            byte* origin = Translate(context, (uint)source, length, 0);
+            if (target != null && origin != null)
+            {
+                new ReadOnlySpan<byte>(origin, length).CopyTo(new Span<byte>(target, length));
+                return;
+            }
+        }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+        Check(context, Instance.Of(context).CopyMemory((uint)destination, (uint)source, (uint)length), function, offset);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MemoryFill(
-        CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset) =>
+        CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset)
+    {
+        if ((uint)length <= PageMask)
+        {
+            byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
+            if (target != null)
+            {
+                new Span<byte>(target, length).Fill((byte)value);
+                return;
+            }
+        }
+
         Check(context, Instance.Of(context).FillMemory((uint)destination, (byte)value, (uint)length), function, offset);
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void TableInit(

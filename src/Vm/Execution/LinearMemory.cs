@@ -103,11 +103,11 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
             ulong piece = Math.Min(length, Math.Min(sourceRoom, destinationRoom));
             ulong skip = isBackwards ? length - piece : 0;
 
-            // The page read is brought in last: a pointer holds until the next call into the heap, and a page's entry for loads may be
-            // taken by the fault for the other page. Both are asked for until both are there.
-            byte* target = Window.Store(destination + skip);
-            byte* origin = TryLoad(source + skip);
-            if (origin == null)
+            // A pointer holds until the next call into the heap, and bringing one page in may take the other away: where either is not
+            // there, the bytes go through a buffer.
+            byte* target = Translate(destination + skip, TranslationWindow.StoreTableDistance);
+            byte* origin = Translate(source + skip, 0);
+            if (origin == null || target == null)
             {
                 CopyThroughBuffer(destination + skip, source + skip, (int)piece);
             }
@@ -128,10 +128,10 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     public void Dispose() => Window.Dispose();
 
-    // The load entry as it stands: no call into the heap, so a pointer held for another page stays good.
-    private byte* TryLoad(ulong offset)
+    // The address by an entry as it stands, or null: no call into the heap.
+    private byte* Translate(ulong offset, long tableDistance)
     {
-        long entry = *(long*)(Window.LoadTable + (nint)(offset >> TranslationWindow.PageShift << 3));
+        long entry = *(long*)(Window.LoadTable + (nint)tableDistance + (nint)(offset >> TranslationWindow.PageShift << 3));
         return entry == 0 ? null : (byte*)(entry + (long)offset);
     }
 
