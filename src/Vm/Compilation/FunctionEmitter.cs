@@ -68,7 +68,7 @@ internal sealed partial class FunctionEmitter
         _il = il;
         _locals = new LocalBuilder?[code.Locals.Length];
         _returnDefault = il.DefineLabel();
-        _groups = AccessStyles.AllowsGroups(code, style) ? AccessGroups.Of(code) : null;
+        _groups = style == AccessStyle.Grouped ? AccessGroups.Of(code) : null;
     }
 
     /// <summary>Compiles a function.</summary>
