@@ -54,6 +54,6 @@ internal static class WasiLimits
     /// <summary>Bytes read ahead from standard input that is not a file.</summary>
     public const int InputAheadBytesMax = 64 << 10;
 
-    /// <summary>Bytes of changed files that one checkpoint hands over for writing back; the rest follows with the next.</summary>
-    public const int WriteBackBytesPerCheckpoint = 16 << 20;
+    /// <summary>Bytes of changed files that one checkpoint hands over for writing back; the rest follows with the next. They are copied in the pause.</summary>
+    public const int WriteBackBytesPerCheckpoint = 4 << 20;
 }

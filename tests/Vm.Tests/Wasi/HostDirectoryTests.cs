@@ -314,9 +314,13 @@ internal sealed class HostDirectoryTests
         _bed.OnPath("path_unlink_file", "victim");
         _bed.Checkpoint();
         Assert.That(File.Exists(At("victim")), "nothing is removed before what may replace it is there");
-        _bed.Checkpoint();
-        _bed.Checkpoint();
-        Assert.That(File.Exists(At("victim")), Is.False);
+        int checkpoints = 1;
+        for (; File.Exists(At("victim")); checkpoints++)
+        {
+            _bed.Checkpoint();
+        }
+
+        Assert.That(checkpoints, Is.EqualTo((Pieces * piece.Length / WasiLimits.WriteBackBytesPerCheckpoint) + 1));
         byte[] written = File.ReadAllBytes(At("big"));
         Assert.That(written, Has.Length.EqualTo(Pieces * piece.Length));
         Assert.That(Enumerable.Range(0, Pieces).All(i => written.AsSpan(i * piece.Length, piece.Length).IndexOfAnyExcept((byte)i) < 0));

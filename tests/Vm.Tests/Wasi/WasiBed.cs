@@ -103,6 +103,9 @@ internal sealed class WasiBed : IDisposable
         Host = WasiHost.Resume(new HeapSpace(_heap, _store), BuildOptions(StateAddress));
     }
 
+    /// <summary>Reads the state of the open heap once more.</summary>
+    public void ResumeAgain() => WasiHost.Resume(new HeapSpace(_heap, _store), BuildOptions(StateAddress)).Dispose();
+
     public void KillAndResume()
     {
         Kill();

@@ -34,10 +34,16 @@ internal sealed class FileContent
     /// <returns>The file's bytes.</returns>
     public static FileContent Read(IHeapSpace heap, ref StateReader reader)
     {
-        var content = new FileContent(heap) { _address = reader.U64(), _capacity = reader.I64(), Length = reader.I64() };
+        var content = new FileContent(heap) { _capacity = reader.I64(), Length = reader.I64() };
         if (content.Length < 0 || content.Length > content._capacity || content.Length > WasiLimits.FileBytesMax)
         {
             throw reader.Fault($"a file of {content.Length} bytes in a range of {content._capacity} is impossible");
+        }
+
+        content._address = reader.Address((ulong)content._capacity);
+        if ((content._address == 0) != (content._capacity == 0))
+        {
+            throw reader.Fault($"a file in {content._capacity} bytes at address 0x{content._address:x} is impossible");
         }
 
         return content;
@@ -47,9 +53,9 @@ internal sealed class FileContent
     /// <param name="writer">The state.</param>
     public void Write(StateWriter writer)
     {
-        writer.U64(_address);
         writer.I64(_capacity);
         writer.I64(Length);
+        writer.U64(_address);
     }
 
     /// <summary>Reads bytes.</summary>

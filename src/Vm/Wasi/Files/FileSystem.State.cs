@@ -214,7 +214,7 @@ internal sealed partial class FileSystem
         int count = reader.Count(WasiLimits.ListingNamesMax, 5);
         for (int i = 0; i < count; i++)
         {
-            children[reader.String(WasiLimits.PathBytesMax)] = ReadRemnant(ref reader, depth + 1);
+            children[reader.Name()] = ReadRemnant(ref reader, depth + 1);
         }
 
         return new Remnant(children);
@@ -288,7 +288,12 @@ internal sealed partial class FileSystem
         else
         {
             file.HostMount = ReadMount(ref reader);
-            file.HostPath = reader.String(WasiLimits.PathBytesMax * 4);
+            if (file.HostMount.HostPath is null)
+            {
+                throw reader.Fault("a file of the host is in a directory that is not the host's");
+            }
+
+            file.HostPath = reader.RelativePath();
         }
 
         file.Pending = reader.Bool() ? WriteBack.Read(ref reader) : null;
@@ -300,13 +305,18 @@ internal sealed partial class FileSystem
     {
         var directory = new DirectoryNode(id, inode, ReadMount(ref reader));
         bool isHost = reader.Bool();
-        string hostPath = reader.String(WasiLimits.PathBytesMax * 4);
+        string hostPath = reader.RelativePath();
         directory.HostPath = isHost ? hostPath : null;
+        if (isHost && directory.Mount.HostPath is null)
+        {
+            throw reader.Fault("a directory of the host is in one that is not the host's");
+        }
+
         directory.IsRemoved = reader.Bool();
         int count = reader.Count(WasiLimits.NodesMax, 10);
         for (int i = 0; i < count; i++)
         {
-            string name = reader.String(WasiLimits.PathBytesMax);
+            string name = reader.Name();
             uint target = reader.U32();
             var entry = new Entry { IsPending = reader.Bool(), Remnant = ReadRemnant(ref reader, 0) };
             if (!directory.Entries.TryAdd(name, entry))

@@ -175,7 +175,7 @@ internal sealed partial class FileSystem
             for (long offset = start; offset < Math.Min(end, content.Length); offset += PieceBytes)
             {
                 int count = (int)Math.Min(PieceBytes, Math.Min(end, content.Length) - offset);
-                byte[] bytes = buffer ?? new byte[count];
+                byte[] bytes = buffer ?? GC.AllocateUninitializedArray<byte>(count);
                 content.Read(offset, bytes.AsSpan(0, count));
                 yield return new FilePiece(offset, bytes.AsMemory(0, count));
             }

@@ -3,7 +3,7 @@ using Everheap.Vm.Wasi.State;
 namespace Everheap.Vm.Wasi.Files;
 
 /// <summary>
-/// Which bytes of a file changed: ranges in order that do not touch. Bounded: past <see cref="RangesMax"/> the two closest ranges become
+/// Which bytes of a file changed: ranges in order that do not touch. Bounded: past <see cref="RangesMax"/> ranges that are close to each other become
 /// one, so it may say too much, never too little.
 /// </summary>
 internal sealed class RangeSet
@@ -84,6 +84,11 @@ internal sealed class RangeSet
             }
         }
 
+        if (first < _ranges.Count && _ranges[first].Start <= start && _ranges[first].End >= end)
+        {
+            return;
+        }
+
         int last = first;
         while (last < _ranges.Count && _ranges[last].Start <= end)
         {
@@ -142,18 +147,30 @@ internal sealed class RangeSet
         return taken;
     }
 
+    /// <summary>Joins the half of the ranges that are closest to their next, so that this is seldom needed.</summary>
     private void JoinClosest()
     {
-        int best = 0;
-        for (int i = 1; i + 1 < _ranges.Count; i++)
+        long[] gaps = new long[_ranges.Count - 1];
+        for (int i = 0; i < gaps.Length; i++)
         {
-            if (_ranges[i + 1].Start - _ranges[i].End < _ranges[best + 1].Start - _ranges[best].End)
+            gaps[i] = _ranges[i + 1].Start - _ranges[i].End;
+        }
+
+        Array.Sort(gaps);
+        long limit = gaps[gaps.Length / 2];
+        int kept = 0;
+        for (int i = 1; i < _ranges.Count; i++)
+        {
+            if (_ranges[i].Start - _ranges[kept].End <= limit)
             {
-                best = i;
+                _ranges[kept] = (_ranges[kept].Start, _ranges[i].End);
+            }
+            else
+            {
+                _ranges[++kept] = _ranges[i];
             }
         }
 
-        _ranges[best] = (_ranges[best].Start, _ranges[best + 1].End);
-        _ranges.RemoveAt(best + 1);
+        _ranges.RemoveRange(kept + 1, _ranges.Count - kept - 1);
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Everheap.Engine;
 
 namespace Everheap.Vm.Wasi.State;
 
@@ -51,6 +52,35 @@ internal ref struct StateReader(ReadOnlySpan<byte> bytes, string section)
     public ReadOnlySpan<byte> Bytes(int max) => Take(Count(max));
 
     public string String(int max) => Encoding.UTF8.GetString(Bytes(max));
+
+    /// <summary>The address of a range in the heap.</summary>
+    /// <param name="length">The range's length, for which a heap has room.</param>
+    /// <returns>The address.</returns>
+    public ulong Address(ulong length)
+    {
+        ulong address = U64();
+        return address <= PersistentHeap.AddressEnd && length <= PersistentHeap.AddressEnd - address
+            ? address
+            : throw Fault($"{length} bytes at address 0x{address:x} are not in a heap");
+    }
+
+    /// <summary>A name in a directory: one component of a path, and not a way out of it.</summary>
+    /// <returns>The name.</returns>
+    public string Name()
+    {
+        string name = String(WasiLimits.PathBytesMax);
+        return IsComponent(name) ? name : throw Fault("a file name is impossible");
+    }
+
+    /// <summary>A path below a host directory: names, with '/' between them; or nothing.</summary>
+    /// <returns>The path.</returns>
+    public string RelativePath()
+    {
+        string path = String(WasiLimits.PathBytesMax * 4);
+        return path.Length == 0 || Array.TrueForAll(path.Split('/'), IsComponent) ? path : throw Fault("a path on the host is impossible");
+    }
+
+    private static bool IsComponent(string name) => name is not ("" or "." or "..") && name.AsSpan().IndexOfAny('/', '\0') < 0;
 
     /// <summary>Checks that nothing is left over.</summary>
     public readonly void End()

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
+using Everheap.Engine;
 
 namespace Everheap.Vm.Wasi.State;
 
@@ -104,9 +105,9 @@ internal sealed class StateRoot
     public byte[] Read(StateSection section)
     {
         var entry = _entries[(int)section];
-        if (entry.Length > entry.Capacity || entry.Length > WasiLimits.SectionBytesMax)
+        if (entry.Length > entry.Capacity || entry.Length > WasiLimits.SectionBytesMax || entry.Address > PersistentHeap.AddressEnd - entry.Length)
         {
-            throw new InvalidDataException($"The stored {Name(section)} of the program has an impossible length of {entry.Length} bytes.");
+            throw new InvalidDataException($"The stored {Name(section)} of the program has an impossible length or place: {entry.Length} bytes at address 0x{entry.Address:x}.");
         }
 
         byte[] bytes = new byte[entry.Length];

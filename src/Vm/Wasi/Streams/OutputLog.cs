@@ -78,7 +78,7 @@ internal sealed class OutputLog
     /// <returns>The log; all of it still counts as not shown and not sealed.</returns>
     public static OutputLog Read(IHeapSpace heap, ref StateReader reader)
     {
-        var log = new OutputLog(heap, reader.U64());
+        var log = new OutputLog(heap, reader.Address(Capacity));
         log._head = new OutputPosition(reader.U64(), reader.U64(), reader.U64());
         log._tail = new OutputPosition(reader.U64(), reader.U64(), reader.U64());
         if (log._tail.Log < log._head.Log || log._tail.Log - log._head.Log > Capacity)
