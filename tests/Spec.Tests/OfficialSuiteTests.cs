@@ -14,8 +14,9 @@ internal sealed class OfficialSuiteTests
 
     private static IEnumerable<TestCaseData> ScriptsToCapture => SuiteFolder.ScriptNames.Where(LeftOut.IsRunWithCaptures).Select(Case);
 
+    /// <summary>Skips the tests, with the reason, where the scripts or the converter are missing.</summary>
     [OneTimeSetUp]
-    public void Require_the_suite_and_the_converter()
+    public static void Require_the_suite_and_the_converter()
     {
         if (SuiteFolder.Path is null)
         {

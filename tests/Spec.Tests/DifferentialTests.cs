@@ -1,0 +1,138 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Spec.Tests;
+
+/// <summary>
+/// Another validator as a witness: damaged modules of the official suite must be accepted by both or refused by both. EVERHEAP_SEED
+/// repeats a run.
+/// </summary>
+[TestFixture]
+internal sealed class DifferentialTests
+{
+    private const int Mutants = 100_000;
+    private const int MutationsMax = 4;
+    private const int ModuleBytesMax = 4_000;
+
+    private static readonly byte[] LikelyBytes =
+        [0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x1A, 0x1B, 0x1C, 0x40, 0x41, 0x42, 0x6F, 0x70, 0x7C, 0x7D, 0x7E, 0x7F, 0x80, 0xD0, 0xFC, 0xFF];
+
+    [Test]
+    public void Damaged_modules_are_judged_as_Wasmtime_judges_them()
+    {
+        OfficialSuiteTests.Require_the_suite_and_the_converter();
+        int seed = Environment.GetEnvironmentVariable("EVERHEAP_SEED") is { Length: > 0 } given
+            ? int.Parse(given, CultureInfo.InvariantCulture)
+            : RandomNumberGenerator.GetInt32(int.MaxValue);
+        TestContext.Out.WriteLine($"EVERHEAP_SEED={seed}");
+        var random = new Random(seed);
+        List<byte[]> modules = Collect();
+        using Wasmtime.Engine engine = WitnessEngine();
+        int accepted = 0;
+        int passedOver = 0;
+        var disagreements = new List<string>();
+        for (int i = 0; i < Mutants; i++)
+        {
+            byte[] mutant = Mutate(modules[random.Next(modules.Count)], random);
+            WasmFormatException? refusal = null;
+            try
+            {
+                Module.Decode(mutant);
+                accepted++;
+            }
+            catch (WasmFormatException e)
+            {
+                refusal = e;
+            }
+
+            // The witness knows features that cannot be turned off in it, and reads sizes as numbers of 64 bits, as 3.0 does.
+            if (refusal is not null && (refusal.UnsupportedFeature is not null || IsAboutSize(refusal)))
+            {
+                passedOver++;
+                continue;
+            }
+
+            string? witness = Wasmtime.Module.Validate(engine, mutant);
+            if ((refusal is null) != (witness is null))
+            {
+                disagreements.Add($"{Convert.ToHexString(mutant)}: we say {refusal?.Message ?? "valid"}, the witness says {witness ?? "valid"}");
+            }
+        }
+
+        TestContext.Out.WriteLine($"{Mutants:N0} mutants of {modules.Count:N0} modules, {accepted:N0} accepted, {passedOver:N0} passed over");
+        Assert.That(disagreements, Is.Empty);
+    }
+
+    private static bool IsAboutSize(WasmFormatException refusal) =>
+        refusal.Message.Contains("imum size takes more bytes", StringComparison.Ordinal) || refusal.Message.Contains("imum size does not fit", StringComparison.Ordinal);
+
+    private static Wasmtime.Engine WitnessEngine() => new(new Wasmtime.Config()
+        .WithRelaxedSIMD(false, false)
+        .WithSIMD(false)
+        .WithTailCalls(false)
+        .WithGc(false)
+        .WithFunctionReferences(false)
+        .WithWasmThreads(false)
+        .WithMultiMemory(false)
+        .WithMemory64(false)
+        .WithWideArithmetic(false)
+        .WithExceptions(false));
+
+    private static List<byte[]> Collect()
+    {
+        var modules = new List<byte[]>();
+        foreach (string name in SuiteFolder.ScriptNames.Where(LeftOut.IsRun))
+        {
+            string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
+            foreach (SExpression command in SExpression.ReadAll(script).Where(command => command.Head == "module"))
+            {
+                ModuleSource source = ModuleSource.Of(script, command);
+                try
+                {
+                    byte[] binary = source.ToBinary();
+                    Module.Decode(binary);
+                    if (binary.Length <= ModuleBytesMax)
+                    {
+                        modules.Add(binary);
+                    }
+                }
+                catch (Exception e) when (e is Wasmtime.WasmtimeException or WasmFormatException)
+                {
+                    // Left out of the suite's own run, too.
+                }
+            }
+        }
+
+        return modules;
+    }
+
+    private static byte[] Mutate(byte[] module, Random random)
+    {
+        byte[] mutant = [.. module];
+        int mutations = random.Next(1, MutationsMax + 1);
+        for (int i = 0; i < mutations; i++)
+        {
+            int at = random.Next(8, mutant.Length + 1) - 1;
+            switch (random.Next(4))
+            {
+                case 0:
+                    mutant[at] = (byte)random.Next(256);
+                    break;
+                case 1:
+                    mutant[at] ^= (byte)(1 << random.Next(8));
+                    break;
+                case 2:
+                    // Two neighbours change places: opcodes and immediates stay what they are.
+                    int next = Math.Min(at + 1, mutant.Length - 1);
+                    (mutant[at], mutant[next]) = (mutant[next], mutant[at]);
+                    break;
+                default:
+                    mutant[at] = LikelyBytes[random.Next(LikelyBytes.Length)];
+                    break;
+            }
+        }
+
+        return mutant;
+    }
+}
