@@ -75,12 +75,13 @@ public sealed partial class Process : IDisposable
         int start = StartOf(module);
         HeapStore store = HeapStore.Create(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
         Process? process = null;
+        WasiHost? wasi = null;
         try
         {
             PersistentHeap heap = store.CreateHeap(HeapName);
             var header = new ProcessHeader();
             Process? owner = null;
-            WasiHost wasi = WasiHost.Create(new HeapSpace(heap, store), WasiOptionsOf(options, 0, () => owner?.RequestCheckpoint()));
+            wasi = WasiHost.Create(new HeapSpace(heap, store), WasiOptionsOf(options, 0, () => owner?.RequestCheckpoint()));
             header.WasiAddress = wasi.StateAddress;
             header.KeepFile = options.KeepFile;
             CommandLineRecord.Write(heap, header, options);
@@ -100,6 +101,7 @@ public sealed partial class Process : IDisposable
         {
             // The file was made here, and holds nothing that could be resumed.
             process?.Dispose();
+            wasi?.Dispose();
             store.Dispose();
             File.Delete(heapPath);
             throw;
@@ -117,13 +119,14 @@ public sealed partial class Process : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(heapPath);
         Check(options);
         HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
+        WasiHost? wasi = null;
         try
         {
             PersistentHeap heap = OpenHeap(store, heapPath);
             ProcessHeader header = ProcessHeader.Read(heap);
             Module module = ReadModule(heap, header, heapPath);
             Process? owner = null;
-            WasiHost wasi = WasiHost.Resume(
+            wasi = WasiHost.Resume(
                 new HeapSpace(heap, store), WasiOptionsOf(options, header.WasiAddress, () => owner?.RequestCheckpoint()));
             Instance? instance = header.State == ProcessState.Suspended
                 ? Instance.Resume(module, heap, header, Link(module, wasi), [], options.CaptureEvery)
@@ -133,6 +136,7 @@ public sealed partial class Process : IDisposable
         }
         catch
         {
+            wasi?.Dispose();
             store.Dispose();
             throw;
         }
