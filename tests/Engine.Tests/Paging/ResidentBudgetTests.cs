@@ -131,6 +131,8 @@ internal sealed class ResidentBudgetTests
             }
 
             heap.Checkpoint();
+            Assert.That(store.Verify().IsSound, Is.True);
+            largest = Math.Max(largest, ResidentSetBytes());
             for (int i = 0; i < 60_000; i++)
             {
                 long at = random.NextInt64(HeapBytes / chunk.Length) * chunk.Length;
