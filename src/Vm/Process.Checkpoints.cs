@@ -10,6 +10,8 @@ public sealed partial class Process
     /// <summary>How soon a request that met an unwinding stack, or a checkpoint in flight, is made again.</summary>
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(10);
 
+    private static readonly TimeSpan SuspendedOutputWait = TimeSpan.FromSeconds(1);
+
     private readonly ConcurrentQueue<TaskCompletionSource<CheckpointInfo>> _requests = new();
     private readonly Timer _timer;
     private volatile bool _isDue;
@@ -53,7 +55,8 @@ public sealed partial class Process
                 End(instance, state, outcome == RunOutcome.HostExit ? _wasi.ExitCode : 0);
             }
 
-            _wasi.Finish();
+            // What a slow reader holds up at a suspension is shown when the program is resumed.
+            _wasi.Finish(state == ProcessState.Suspended ? SuspendedOutputWait : null);
             return Outcome(state);
         }
         finally

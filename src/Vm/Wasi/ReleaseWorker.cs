@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using Everheap.Vm.Wasi.Files;
 using Everheap.Vm.Wasi.Streams;
 
@@ -155,15 +157,26 @@ internal sealed class ReleaseWorker : IDisposable
     }
 
     /// <summary>Waits until all that was released is done, or output failed.</summary>
-    public void WaitUntilDone()
+    /// <param name="limit">How long to wait, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <returns>Whether it is done.</returns>
+    public bool WaitUntilDone(TimeSpan limit)
     {
+        long start = Stopwatch.GetTimestamp();
         lock (_gate)
         {
             while (_isBusy || _ready.Count > 0)
             {
-                Monitor.Wait(_gate);
+                var left = limit == Timeout.InfiniteTimeSpan ? limit : limit - Stopwatch.GetElapsedTime(start);
+                if (left < TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(_gate, left);
             }
         }
+
+        return true;
     }
 
     /// <summary>Stops between two steps; what is not done then is still owed. A write that a reader holds up is left to itself.</summary>
@@ -203,7 +216,7 @@ internal sealed class ReleaseWorker : IDisposable
         }
     }
 
-    private bool TryNext([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out ReleaseJob? job)
+    private bool TryNext([NotNullWhen(true)] out ReleaseJob? job)
     {
         lock (_gate)
         {

@@ -232,6 +232,13 @@ internal sealed partial class WasiHost
             {
                 while (!_input.IsReady(total))
                 {
+                    if (_input.Type == FileType.CharacterDevice && _log.UnsealedBytes > 0 && _options.RequestCheckpoint is { } request)
+                    {
+                        // Somebody sits there: what the program asks is to be seen before it waits for the answer.
+                        request();
+                        return Answer.Retry;
+                    }
+
                     if (TakeInterrupt())
                     {
                         return Answer.Retry;

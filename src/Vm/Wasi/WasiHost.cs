@@ -178,13 +178,18 @@ internal sealed partial class WasiHost : IDisposable
     /// After the last checkpoint of this run (the program ended, or is being suspended) is durable: on the mutator thread, with nothing changed since that
     /// checkpoint's <see cref="Seal"/>, waits until all output is shown and all file changes are written back.
     /// </summary>
+    /// <param name="limit">How long to wait for a slow reader; null for as long as it takes. What is not done then is still owed, and done at resume.</param>
     /// <exception cref="IOException">
     /// The host refuses (<see cref="OutputClosedException"/> if nobody reads the output): the heap still holds what is owed, and resuming tries again.
     /// </exception>
-    public void Finish()
+    public void Finish(TimeSpan? limit = null)
     {
         _worker.Release(long.MaxValue);
-        _worker.WaitUntilDone();
+        if (!_worker.WaitUntilDone(limit ?? Timeout.InfiniteTimeSpan))
+        {
+            return;
+        }
+
         SettleChanges();
         WriteBackNow();
         if (_worker.OutputFailure is { } failure)

@@ -223,7 +223,7 @@ internal sealed class HostDirectoryTests
         _bed.Host.Release(number);
         _bed.Checkpoint();
         Assert.That(_bed.Diagnostics, Has.Some.Contains("cannot be written back"));
-        Assert.That(_bed.Host.Finish, Throws.InstanceOf<IOException>());
+        Assert.That(() => _bed.Host.Finish(), Throws.InstanceOf<IOException>());
         Directory.Delete(At("f"), recursive: true);
         _bed.Host.Finish();
         Assert.That(Get("f"), Is.EqualTo("mine"));
@@ -268,6 +268,26 @@ internal sealed class HostDirectoryTests
         _bed.WriteFile("f", "2");
         _bed.Finish();
         Assert.That(File.ReadAllText(Path.Combine(moved, "f")), Is.EqualTo("2"));
+    }
+
+    [Test]
+    public void One_directory_under_two_names_is_one_directory_and_nested_ones_are_refused()
+    {
+        Put("f", "1");
+        _bed.Options = new WasiOptions { Directories = [new DirectoryMapping(_host, "/a"), new DirectoryMapping(_host + "/", "/b")] };
+        _bed.Start();
+        _bed.WriteFile("f", "2");
+        _bed.Checkpoint();
+        _bed.KillAndResume();
+        _bed.WriteFile("g", "3");
+        Assert.That(_bed.TryOpen("g", out uint descriptor, directory: 4), Is.EqualTo(Errno.Success));
+        Assert.That(_bed.ReadText(descriptor, 10), Is.EqualTo("3"));
+        Assert.That(_bed.Rename("g", "h", directory: 4, toDirectory: 3), Is.EqualTo(Errno.Success));
+        _bed.Finish();
+        Assert.That((Get("f"), Get("h")), Is.EqualTo(("2", "3")));
+
+        using var nested = new WasiBed { Options = new WasiOptions { Directories = [new DirectoryMapping(_host, "/a"), new DirectoryMapping(_bed.Folder, "/b")] } };
+        Assert.That(nested.Start, Throws.ArgumentException.With.Message.Contains("inside the other"));
     }
 
     [Test]

@@ -121,12 +121,33 @@ internal sealed class OutputReleaseTests
         server.DisposeLocalCopyOfClientHandle();
         bed.Checkpoint();
         Assert.That(() => bed.Write(1, "more"), Throws.TypeOf<OutputClosedException>());
-        Assert.That(bed.Host.Finish, Throws.TypeOf<OutputClosedException>());
+        Assert.That(() => bed.Host.Finish(), Throws.TypeOf<OutputClosedException>());
         bed.Kill();
         output = bed.Output;
         bed.Resume();
         Assert.That(Encoding.UTF8.GetString(bed.Output.ToArray()), Is.EqualTo("nobody reads this"));
         client.Dispose();
+    }
+
+    [Test]
+    public void A_slow_reader_holds_up_neither_checkpoints_nor_a_suspension()
+    {
+        using var bed = new WasiBed { ReleaseOnThread = true };
+        using var server = new AnonymousPipeServerStream(PipeDirection.In);
+        using var client = new AnonymousPipeClientStream(PipeDirection.Out, server.ClientSafePipeHandle);
+        bed.Streams = () => (Stream.Null, client, bed.Error);
+        bed.Start();
+        string text = string.Concat(Enumerable.Range(0, 60_000).Select(static i => $"{i:000000}\n"));
+        Assert.That(bed.Write(1, text), Is.EqualTo(Errno.Success));
+        bed.Checkpoint();
+        bed.Checkpoint();
+        bed.Host.Finish(TimeSpan.FromMilliseconds(1));
+
+        // Only now does anybody read.
+        byte[] read = new byte[text.Length];
+        server.ReadExactly(read);
+        bed.Host.Finish();
+        Assert.That(Encoding.ASCII.GetString(read) == text);
     }
 
     [Test]

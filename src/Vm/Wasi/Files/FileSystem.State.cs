@@ -55,6 +55,12 @@ internal sealed partial class FileSystem
             }
 
             files._mounts[i].Root = root;
+            if (!ReferenceEquals(root.Mount, files._mounts[i]))
+            {
+                // Two names for one directory.
+                files._mounts[i].HostPath = root.Mount.HostPath;
+            }
+
             SetDepth(root, 0, ref reader);
         }
 

@@ -50,11 +50,17 @@ internal sealed partial class FileSystem
     /// <param name="directories">Host directories; with none, there is an empty directory in the heap at "/".</param>
     /// <returns>The file system.</returns>
     /// <exception cref="DirectoryNotFoundException">A host directory does not exist.</exception>
+    /// <exception cref="ArgumentException">A host directory is inside another one.</exception>
     public static FileSystem Create(IHeapSpace heap, GuestClock clock, IReadOnlyList<DirectoryMapping> directories)
     {
         var files = new FileSystem(heap, clock);
         foreach (var directory in directories)
         {
+            if (directory.GuestPath.Length is 0 or > WasiLimits.PathBytesMax)
+            {
+                throw new ArgumentException($"A directory's path for the program has 1 to {WasiLimits.PathBytesMax} characters: '{directory.GuestPath}' has not.");
+            }
+
             files.AddMount(directory.GuestPath, CheckHostDirectory(directory.HostPath));
         }
 
@@ -354,7 +360,7 @@ internal sealed partial class FileSystem
 
     private static string CheckHostDirectory(string path)
     {
-        string full = Path.GetFullPath(path);
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         return Directory.Exists(full) ? full : throw new DirectoryNotFoundException($"The directory {path} does not exist; name one that does.");
     }
 
@@ -363,6 +369,9 @@ internal sealed partial class FileSystem
 
     private static ulong HostInode(Mount mount, string path) =>
         HostInodeBit | XxHash3.HashToUInt64(MemoryMarshal.AsBytes(path.AsSpan()), mount.Index);
+
+    private static bool IsInside(string inner, string outer) =>
+        inner.StartsWith(Path.EndsInDirectorySeparator(outer) ? outer : outer + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     private static int HeightOf(DirectoryNode directory)
     {
@@ -381,6 +390,19 @@ internal sealed partial class FileSystem
     private void AddMount(string guestPath, string? hostPath)
     {
         var mount = new Mount { GuestPath = guestPath, HostPath = hostPath, Index = _mounts.Count };
+        if (_mounts.Find(other => other.HostPath is not null && other.HostPath == hostPath) is { } same)
+        {
+            // One directory under two names: changes through one are seen through the other.
+            mount.Root = same.Root;
+            _mounts.Add(mount);
+            return;
+        }
+
+        if (_mounts.Find(other => hostPath is not null && other.HostPath is not null && (IsInside(other.HostPath, hostPath) || IsInside(hostPath, other.HostPath))) is { } nested)
+        {
+            throw new ArgumentException($"Of the directories {nested.HostPath} and {hostPath}, one is inside the other: changes would get lost. Give the program the outer one alone.");
+        }
+
         ulong inode = hostPath is null ? _nextInode++ : HostInode(mount, "");
         mount.Root = new DirectoryNode(NewId(), inode, mount) { HostPath = hostPath is null ? null : "" };
         mount.Root.Touch(_clock.Realtime);
