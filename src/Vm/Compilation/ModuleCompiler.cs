@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
 using Everheap.Vm.Modules;
@@ -22,6 +23,7 @@ internal sealed class ModuleCompiler
     private readonly int[] _signatures;
     private readonly Type _code;
     private TypeBuilder _type;
+    private Dictionary<string, MethodInfo>? _entries;
 
     private ModuleCompiler(Module module, int stressInterval)
     {
@@ -39,7 +41,7 @@ internal sealed class ModuleCompiler
         for (int function = 0; function < _fast.Length; function++)
         {
             FunctionType type = module.FunctionTypeOf(function);
-            _fast[function] = DefineMethod($"f{function}", ReturnTypeOf(type), ParameterTypesOf(type));
+            _fast[function] = DefineMethod(NameOf(function), ReturnTypeOf(type), ParameterTypesOf(type));
         }
 
         for (int function = 0; function < _fast.Length; function++)
@@ -72,7 +74,12 @@ internal sealed class ModuleCompiler
     public MethodInfo FastMethodOf(int function) => _fast[function];
 
     /// <summary>The entry point of a function's fast form.</summary>
-    public nint FastEntryOf(int function) => EntryOf(_code, $"f{function}");
+    public nint FastEntryOf(int function)
+    {
+        // Looked up once for all: a look-up by name goes through all of a type's methods.
+        _entries ??= _code.GetMethods(BindingFlags.Public | BindingFlags.Static).ToDictionary(method => method.Name);
+        return _entries[NameOf(function)].MethodHandle.GetFunctionPointer();
+    }
 
     /// <summary>Compiles a function's twin.</summary>
     /// <returns>Its entry point; it takes the context alone.</returns>
@@ -82,7 +89,7 @@ internal sealed class ModuleCompiler
         _type = DefineType("Twin" + function);
         MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
         EmitFunction(method, function, CodeForm.Twin);
-        return EntryOf(_type.CreateType(), name);
+        return _type.CreateType().GetMethod(name, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
     }
 
     /// <summary>The method that saves a record of values of the given types.</summary>
@@ -122,11 +129,7 @@ internal sealed class ModuleCompiler
         return saver;
     }
 
-    private static nint EntryOf(Type type, string name)
-    {
-        MethodInfo method = type.GetMethod(name, BindingFlags.Public | BindingFlags.Static)!;
-        return method.MethodHandle.GetFunctionPointer();
-    }
+    private static string NameOf(int function) => string.Create(CultureInfo.InvariantCulture, $"f{function}");
 
     private static int[] NumberSignatures(Module module)
     {

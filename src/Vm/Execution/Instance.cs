@@ -36,6 +36,9 @@ internal sealed unsafe partial class Instance : IDisposable
     private readonly int _slotCount;
     private readonly ulong[] _savedGlobals;
     private readonly GCHandle _handle;
+
+    // Held while another thread touches the context, so that it is not given back meanwhile.
+    private readonly Lock _requestGate = new();
     private CodeContext* _context;
     private ulong* _importedGlobalCells;
 
@@ -118,10 +121,12 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <summary>Asks the program to capture its stack at its next safepoint. Any thread.</summary>
     public void RequestCapture()
     {
-        CodeContext* context = _context;
-        if (context != null)
+        lock (_requestGate)
         {
-            Interlocked.CompareExchange(ref context->Poll, PollState.Requested, PollState.Running);
+            if (_context != null)
+            {
+                Interlocked.CompareExchange(ref _context->Poll, PollState.Requested, PollState.Running);
+            }
         }
     }
 
@@ -152,7 +157,14 @@ internal sealed unsafe partial class Instance : IDisposable
 
     public void Dispose()
     {
-        if (_context == null)
+        CodeContext* context;
+        lock (_requestGate)
+        {
+            context = _context;
+            _context = null;
+        }
+
+        if (context == null)
         {
             return;
         }
@@ -163,14 +175,13 @@ internal sealed unsafe partial class Instance : IDisposable
         }
 
         _memory?.Dispose();
-        NativeMemory.Free(_context->SaveBase);
-        NativeMemory.Free(_context->Slots);
-        NativeMemory.Free(_context->Twins);
-        NativeMemory.Free(_context->Tables);
-        NativeMemory.Free(_context->ImportedGlobals);
+        NativeMemory.Free(context->SaveBase);
+        NativeMemory.Free(context->Slots);
+        NativeMemory.Free(context->Twins);
+        NativeMemory.Free(context->Tables);
+        NativeMemory.Free(context->ImportedGlobals);
         NativeMemory.Free(_importedGlobalCells);
-        NativeMemory.AlignedFree(_context);
-        _context = null;
+        NativeMemory.AlignedFree(context);
         _handle.Free();
     }
 
