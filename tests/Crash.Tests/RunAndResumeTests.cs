@@ -172,7 +172,8 @@ internal sealed class RunAndResumeTests
     {
         using (EverheapProcess process = StartSpinning("--every", "10"))
         {
-            WaitUntil(() => File.GetLastWriteTimeUtc(_scratch["spin.heap"]) > File.GetCreationTimeUtc(_scratch["spin.heap"]), process);
+            DateTime start = File.GetLastWriteTimeUtc(_scratch["spin.heap"]);
+            WaitUntil(() => File.GetLastWriteTimeUtc(_scratch["spin.heap"]) != start, process);
             process.Signal(EverheapProcess.SignalInterrupt);
             process.WaitForEnd();
         }
