@@ -85,7 +85,7 @@ internal sealed class KillHarness
                 ? ["resume", heapPath, "--keep", .. _scenario.Options, .. folders]
                 : ["run", _guest.ModulePath, "--heap", heapPath, .. _scenario.Options, .. folders, .. _guest.Environment.SelectMany(item => (string[])["--env", item]), "--", .. _guest.Arguments];
             KillMoment? moment = Kills < killsWanted && killsOfThisRun < KillsPerRunMax
-                ? KillMoment.Draw(_random, _startUp, LongestRun)
+                ? KillMoment.Draw(_random, _scenario.Output, _startUp, LongestRun)
                 : null;
             using EverheapProcess process = EverheapProcess.Start(
                 scratch.Path, arguments, _guest.StandardInputPath, _scenario.Output == OutputKind.File ? outputPath : null);
