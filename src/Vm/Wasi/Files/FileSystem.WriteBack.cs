@@ -4,7 +4,11 @@ namespace Everheap.Vm.Wasi.Files;
 internal sealed partial class FileSystem
 {
     private const int PieceBytes = 256 << 10;
+    private const int SmallPieceBytes = 64 << 10;
 
+    // Large pieces are used again by the next hand-over, which waits until the one before has arrived: they would be garbage that lives long.
+    private readonly List<byte[]> _pieceBuffers = [];
+    private int _pieceBuffersUsed;
     private bool _isInFlight;
 
     /// <summary>Whether the host lacks anything that is not on its way.</summary>
@@ -96,6 +100,7 @@ internal sealed partial class FileSystem
         }
 
         _isInFlight = true;
+        _pieceBuffersUsed = 0;
         foreach (var mount in _mounts)
         {
             if (mount.HostPath is not null)
@@ -116,7 +121,7 @@ internal sealed partial class FileSystem
         IsChanged |= collector.Changes.Count > 0;
     }
 
-    private static void Collect(DirectoryNode directory, string hostPath, Collector collector)
+    private void Collect(DirectoryNode directory, string hostPath, Collector collector)
     {
         foreach (var (name, entry) in directory.Entries)
         {
@@ -144,7 +149,7 @@ internal sealed partial class FileSystem
         }
     }
 
-    private static HostChange Collect(FileNode file, string path, Remnant? remnant, Collector collector)
+    private HostChange Collect(FileNode file, string path, Remnant? remnant, Collector collector)
     {
         var difference = file.Pending!.Take(collector.BytesLeft);
         collector.IsCut |= !file.Pending.Ranges.IsEmpty;
@@ -168,18 +173,33 @@ internal sealed partial class FileSystem
         };
     }
 
-    private static IEnumerable<FilePiece> Pieces(FileContent content, RangeSet ranges, byte[]? buffer)
+    private IEnumerable<FilePiece> Pieces(FileContent content, RangeSet ranges, byte[]? buffer)
     {
         foreach (var (start, end) in ranges.Ranges)
         {
             for (long offset = start; offset < Math.Min(end, content.Length); offset += PieceBytes)
             {
                 int count = (int)Math.Min(PieceBytes, Math.Min(end, content.Length) - offset);
-                byte[] bytes = buffer ?? GC.AllocateUninitializedArray<byte>(count);
+                byte[] bytes = buffer ?? PieceBuffer(count);
                 content.Read(offset, bytes.AsSpan(0, count));
                 yield return new FilePiece(offset, bytes.AsMemory(0, count));
             }
         }
+    }
+
+    private byte[] PieceBuffer(int count)
+    {
+        if (count <= SmallPieceBytes)
+        {
+            return GC.AllocateUninitializedArray<byte>(count);
+        }
+
+        if (_pieceBuffersUsed == _pieceBuffers.Count)
+        {
+            _pieceBuffers.Add(GC.AllocateUninitializedArray<byte>(PieceBytes));
+        }
+
+        return _pieceBuffers[_pieceBuffersUsed++];
     }
 
     private static Remnant? HandOver(Entry entry)
