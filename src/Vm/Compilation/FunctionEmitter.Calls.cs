@@ -135,7 +135,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), results, _ =>
+            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), () =>
             {
                 for (int index = 0; index < results.Length; index++)
                 {

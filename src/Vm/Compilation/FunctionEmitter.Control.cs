@@ -96,6 +96,11 @@ internal sealed partial class FunctionEmitter
     {
         ControlFrame frame = Open(position, in instruction, isLoop: true);
         _il.MarkLabel(frame.Target);
+        if (_form == CodeForm.Twin)
+        {
+            BeginTwinLoop(frame.Target);
+        }
+
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
         int site = AddSite(SiteKind.Loop, instruction.Offset, [.. saved.Select(entry => entry.Value)], []);
         EmitPoll(() =>
@@ -106,7 +111,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), []);
+            AddEntry(site, resumed, saved.Select(entry => Restored(entry)));
             _il.MarkLabel(resumed);
         }
     }
@@ -158,6 +163,10 @@ internal sealed partial class FunctionEmitter
         {
             _il.MarkLabel(frame.Target);
             isReachable |= frame.IsTargetUsed;
+        }
+        else if (_form == CodeForm.Twin)
+        {
+            EndTwinLoop();
         }
 
         _control.RemoveAt(_control.Count - 1);

@@ -244,7 +244,7 @@ internal sealed partial class FunctionEmitter
         Leave(site, miss, saved, null);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, loaded, saved.Select(entry => Restored(entry)), [], _ =>
+            AddEntry(site, loaded, saved.Select(entry => Restored(entry)), () =>
             {
                 _il.Emit(OpCodes.Ldarg_0);
                 EmitRecordValue(0, ValType.I64);
@@ -266,7 +266,7 @@ internal sealed partial class FunctionEmitter
         Leave(site, miss, saved, value);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, stored, saved.Select(entry => Restored(entry)), [], _ =>
+            AddEntry(site, stored, saved.Select(entry => Restored(entry)), () =>
             {
                 _il.Emit(OpCodes.Ldarg_0);
                 EmitRecordValue(0, ValType.I64);

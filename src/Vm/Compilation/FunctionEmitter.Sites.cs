@@ -12,13 +12,19 @@ internal sealed partial class FunctionEmitter
 
     private readonly List<Site> _sites = [];
     private readonly List<TwinEntry> _entries = [];
+    private readonly List<TwinLoop> _openLoops = [];
+    private readonly List<TwinLoop> _loops = [];
     private LocalBuilder? _record;
-    private Label[] _entryLabels = [];
+    private LocalBuilder? _isEntering;
     private Label _dispatch;
     private long _savedValues;
 
     /// <summary>What a twin does to be entered at a site.</summary>
-    private readonly record struct TwinEntry(int Site, Label Target, Node?[] Restored, ValType[] Results, Action<LocalBuilder>? First, int Skipped);
+    private readonly record struct TwinEntry(
+        int Site, Label Target, Node?[] Restored, Action? First, int Skipped, TwinLoop[] Loops);
+
+    /// <summary>A loop of the twin: a site within it is entered through its header, so that it stays a loop for the JIT.</summary>
+    private sealed record TwinLoop(Label Header, Label Dispatch, int FirstSite);
 
     private int AddSite(SiteKind kind, int offset, SiteValue[] values, ValType[] results)
     {
@@ -131,62 +137,119 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    // The twin begins by going to the entry of the site that its record names.
+    // The twin begins by going to the entry of the site that its record names, from header to header of the loops around it. A jump straight
+    // into a loop would make it irreducible: the JIT would not see a loop, and give registers to cold blocks (measured: twice the time).
     private void EmitDispatch()
     {
         _record = _il.DeclareLocal(typeof(nint));
+        _isEntering = _il.DeclareLocal(typeof(int));
         _dispatch = _il.DefineLabel();
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldfld, SaveBaseField);
         _il.Emit(OpCodes.Stloc, _record);
+        EmitInt(1);
+        _il.Emit(OpCodes.Stloc, _isEntering);
         _il.Emit(OpCodes.Br, _dispatch);
     }
 
-    private void AddEntry(
-        int site, Label target, IEnumerable<Node?> restored, ValType[] results, Action<LocalBuilder>? first = null, int skipped = 0) =>
-        _entries.Add(new TwinEntry(site, target, [.. restored], results, first, skipped));
+    // At a loop's header in the twin, before its own site is numbered.
+    private void BeginTwinLoop(Label header)
+    {
+        var loop = new TwinLoop(header, _il.DefineLabel(), _sites.Count);
+        _openLoops.Add(loop);
+        _loops.Add(loop);
+        _il.Emit(OpCodes.Ldloc, _isEntering!);
+        _il.Emit(OpCodes.Brtrue, loop.Dispatch);
+    }
+
+    private void EndTwinLoop() => _openLoops.RemoveAt(_openLoops.Count - 1);
+
+    private void AddEntry(int site, Label target, IEnumerable<Node?> restored, Action? first = null, int skipped = 0) =>
+        _entries.Add(new TwinEntry(site, target, [.. restored], first, skipped, [.. _openLoops]));
 
     private void EmitDispatchTable()
     {
-        _entryLabels = new Label[_sites.Count];
         Label none = _il.DefineLabel();
-        Array.Fill(_entryLabels, none);
+        var entryLabels = new Label[_sites.Count];
         foreach (TwinEntry entry in _entries)
         {
-            _entryLabels[entry.Site] = _il.DefineLabel();
+            entryLabels[entry.Site] = _il.DefineLabel();
         }
 
         _il.MarkLabel(_dispatch);
-        _il.Emit(OpCodes.Ldloc, _record!);
-        EmitInt(sizeof(int));
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_I4);
-        _il.Emit(OpCodes.Switch, _entryLabels);
+        EmitSiteSwitch(0, entryLabels, none, depth: 0, loop: null);
+        foreach (TwinLoop loop in _loops)
+        {
+            _il.MarkLabel(loop.Dispatch);
+            EmitSiteSwitch(loop.FirstSite, entryLabels, none, depth: -1, loop);
+        }
+
         _il.MarkLabel(none);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Call, RuntimeMethods.NoSuchSite);
         _il.Emit(OpCodes.Br, ReturnDefault());
         foreach (TwinEntry entry in _entries)
         {
-            _il.MarkLabel(_entryLabels[entry.Site]);
-            entry.First?.Invoke(_record!);
-            for (int index = 0; index < entry.Restored.Length; index++)
+            _il.MarkLabel(entryLabels[entry.Site]);
+            EmitInt(0);
+            _il.Emit(OpCodes.Stloc, _isEntering!);
+            EmitRestoration(entry);
+            _il.Emit(OpCodes.Br, entry.Target);
+        }
+    }
+
+    // A switch over the sites of a loop (or of the whole function), which are numbered one after the other: each leads to its entry, or to the
+    // header of the next loop around it.
+    private void EmitSiteSwitch(int firstSite, Label[] entryLabels, Label none, int depth, TwinLoop? loop)
+    {
+        var labels = new List<Label>();
+        foreach (TwinEntry entry in _entries)
+        {
+            int inside = loop is null ? depth : Array.IndexOf(entry.Loops, loop) + 1;
+            if (loop is not null && inside == 0)
             {
-                if (entry.Restored[index] is Node node)
-                {
-                    EmitRecordValue(entry.Skipped + index, node.Type);
-                    if (node.Kind == NodeKind.Local)
-                    {
-                        StoreLocal(node.Index);
-                    }
-                    else
-                    {
-                        _il.Emit(OpCodes.Stloc, SlotLocal(node.Index, node.Type));
-                    }
-                }
+                continue;
             }
 
-            _il.Emit(OpCodes.Br, entry.Target);
+            while (labels.Count <= entry.Site - firstSite)
+            {
+                labels.Add(none);
+            }
+
+            labels[entry.Site - firstSite] = inside < entry.Loops.Length ? entry.Loops[inside].Header : entryLabels[entry.Site];
+        }
+
+        _il.Emit(OpCodes.Ldloc, _record!);
+        EmitInt(sizeof(int));
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I4);
+        if (firstSite > 0)
+        {
+            EmitInt(firstSite);
+            _il.Emit(OpCodes.Sub);
+        }
+
+        _il.Emit(OpCodes.Switch, [.. labels]);
+        _il.Emit(OpCodes.Br, none);
+    }
+
+    private void EmitRestoration(TwinEntry entry)
+    {
+        entry.First?.Invoke();
+        for (int index = 0; index < entry.Restored.Length; index++)
+        {
+            if (entry.Restored[index] is Node node)
+            {
+                EmitRecordValue(entry.Skipped + index, node.Type);
+                if (node.Kind == NodeKind.Local)
+                {
+                    StoreLocal(node.Index);
+                }
+                else
+                {
+                    _il.Emit(OpCodes.Stloc, SlotLocal(node.Index, node.Type));
+                }
+            }
         }
     }
 

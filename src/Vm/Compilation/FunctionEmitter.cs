@@ -145,7 +145,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label start = _il.DefineLabel();
-            AddEntry(site, start, values.Select(value => Restored(value)), []);
+            AddEntry(site, start, values.Select(value => Restored(value)));
             _il.MarkLabel(start);
         }
 
