@@ -87,7 +87,8 @@ internal sealed partial class FunctionEmitter
         }
 
         var frame = new ControlFrame(
-            instruction.Opcode, position, height, isLoop ? parameters : results, results, _il.DefineLabel()) { Parameters = parameters };
+            instruction.Opcode, position, height, isLoop ? parameters : results, results, _il.DefineLabel())
+        { Parameters = parameters };
         _control.Add(frame);
         return frame;
     }
