@@ -33,14 +33,7 @@ internal sealed partial class FunctionEmitter
         long instructionOffset = instruction.Immediate;
         if (_style == AccessStyle.Called)
         {
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitEffectiveAddress(address, instruction.Immediate);
-            EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
-            EmitFromBits(access);
-            _il.Emit(OpCodes.Stloc, result);
-            EmitTrapCheck();
+            EmitLoadCall(() => EmitEffectiveAddress(address, instructionOffset), access, result, offset);
             Push(Node.Slot(access.Type, depth));
             return;
         }
@@ -246,14 +239,7 @@ internal sealed partial class FunctionEmitter
         {
             AddEntry(site, loaded, saved.Select(entry => Restored(entry)), () =>
             {
-                _il.Emit(OpCodes.Ldarg_0);
-                EmitRecordValue(0, ValType.I64);
-                EmitInt(_code.FunctionIndex);
-                EmitInt(offset);
-                _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
-                EmitFromBits(access);
-                _il.Emit(OpCodes.Stloc, result);
-                EmitTrapCheck();
+                EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset);
                 ForgetGroupsAcross(position);
             }, skipped: 1);
         }
@@ -279,6 +265,19 @@ internal sealed partial class FunctionEmitter
                 ForgetGroupsAcross(position);
             }, skipped: 2);
         }
+    }
+
+    // The whole access as a call, whatever stands in its way; leaves the function if it trapped.
+    private void EmitLoadCall(Action address, MemoryAccess access, LocalBuilder result, int offset)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        address();
+        EmitInt(_code.FunctionIndex);
+        EmitInt(offset);
+        _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
+        EmitFromBits(access);
+        _il.Emit(OpCodes.Stloc, result);
+        EmitTrapCheck();
     }
 
     private void Leave(int site, Label miss, List<(SiteValue Value, Node Node)> saved, Node? value)
@@ -328,14 +327,7 @@ internal sealed partial class FunctionEmitter
         _coldBlocks.Add(() =>
         {
             _il.MarkLabel(label);
-            _il.Emit(OpCodes.Ldarg_0);
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
-            EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
-            EmitFromBits(access);
-            _il.Emit(OpCodes.Stloc, result);
-            EmitTrapCheck();
+            EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
             _il.Emit(OpCodes.Br, loaded);
         });
 

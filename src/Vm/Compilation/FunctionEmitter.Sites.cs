@@ -177,11 +177,11 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.MarkLabel(_dispatch);
-        EmitSiteSwitch(0, entryLabels, none, depth: 0, loop: null);
+        EmitSiteSwitch(null, entryLabels, none);
         foreach (TwinLoop loop in _loops)
         {
             _il.MarkLabel(loop.Dispatch);
-            EmitSiteSwitch(loop.FirstSite, entryLabels, none, depth: -1, loop);
+            EmitSiteSwitch(loop, entryLabels, none);
         }
 
         _il.MarkLabel(none);
@@ -200,12 +200,13 @@ internal sealed partial class FunctionEmitter
 
     // A switch over the sites of a loop (or of the whole function), which are numbered one after the other: each leads to its entry, or to the
     // header of the next loop around it.
-    private void EmitSiteSwitch(int firstSite, Label[] entryLabels, Label none, int depth, TwinLoop? loop)
+    private void EmitSiteSwitch(TwinLoop? loop, Label[] entryLabels, Label none)
     {
+        int firstSite = loop?.FirstSite ?? 0;
         var labels = new List<Label>();
         foreach (TwinEntry entry in _entries)
         {
-            int inside = loop is null ? depth : Array.IndexOf(entry.Loops, loop) + 1;
+            int inside = loop is null ? 0 : Array.IndexOf(entry.Loops, loop) + 1;
             if (loop is not null && inside == 0)
             {
                 continue;
