@@ -26,13 +26,14 @@ internal static class LogCommand
         HeapFile.RequireExisting(path);
         using HeapStore store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true });
         HeapFile.ReportSkippedRoots(path, store);
+        IReadOnlyList<CheckpointInfo> checkpoints = store.HeapNames is [string name, ..] ? store.History(name) : [];
         if (Console.IsOutputRedirected || Console.WindowWidth < TableColumnsMin)
         {
-            WritePlain(store.Checkpoints);
+            WritePlain(checkpoints);
         }
         else
         {
-            WriteTable(store.Checkpoints);
+            WriteTable(checkpoints);
         }
 
         return ExitCode.Success;

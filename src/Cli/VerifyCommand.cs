@@ -55,7 +55,7 @@ internal static class VerifyCommand
             {
                 output.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{path}: sound; checkpoint {report.CheckpointNumber}, {report.Pages} pages, {report.MapNodes} map nodes, {report.ReachablePages} file pages in use"));
+                    $"{path}: sound; commit {report.CommitNumber}, {report.Pages} pages, {report.MapNodes} map nodes, {report.ReachablePages} file pages in use"));
             }
         }
 

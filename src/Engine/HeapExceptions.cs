@@ -89,3 +89,17 @@ public sealed class HeapFailedException : HeapException
     {
     }
 }
+
+/// <summary>
+/// There is no room for the file to grow, on its medium or at all. Nothing is latched: what is committed is safe, what is resident stays, and what was
+/// asked for can be asked for again once there is room. A checkpoint that met this is completed by the next one.
+/// </summary>
+public sealed class HeapFullException : HeapException
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="message">What is full, and what to do.</param>
+    public HeapFullException(string message)
+        : base(message)
+    {
+    }
+}

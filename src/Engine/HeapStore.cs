@@ -4,28 +4,28 @@ using Everheap.Engine.Storage;
 namespace Everheap.Engine;
 
 /// <summary>
-/// A store: one file that holds a persistent heap larger than memory, as its last checkpoint left it.
+/// A store: one file that holds persistent heaps larger than memory, each as its last checkpoint left it, and those of their older checkpoints that are retained.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Opening costs the same for any size: three root slots, a catalog and two note slots are read; nothing is replayed or scanned. What was not
-/// part of a completed checkpoint when the process ended is gone, and everything that was is there.
+/// Opening costs the same for heaps of any size: three root slots, two note slots and the records of heaps and checkpoints are read; nothing is replayed or
+/// scanned. What was not part of a completed checkpoint when the process ended is gone, and everything that was is there.
 /// </para>
 /// <para>
 /// A store is locked while it is open: for itself by one opener that writes, or together by any number that only read.
-/// Members are safe to call from any thread unless they say otherwise; the heap they hand out belongs to one thread.
+/// Members are safe to call from any thread unless they say otherwise; each heap that they hand out belongs to one thread at a time.
 /// </para>
 /// </remarks>
-public sealed class HeapStore : IDisposable
+public sealed partial class HeapStore : IDisposable
 {
     /// <summary>The most bytes of a session note.</summary>
     public const int NoteLengthMax = FileLayout.NoteLengthMax;
 
-    /// <summary>The most bytes of a heap's name in UTF-8.</summary>
+    /// <summary>The most bytes of the name of a heap or checkpoint in UTF-8.</summary>
     public const int HeapNameBytesMax = FileLayout.HeapNameBytesMax;
 
-    /// <summary>The most checkpoints whose metadata is kept.</summary>
-    public const int HistoryLengthMax = FileLayout.HistoryLengthMax;
+    /// <summary>The most checkpoints of a heap that are remembered without being retained.</summary>
+    public const int HistoryLengthMax = CatalogLayout.HistoryLengthMax;
 
     /// <summary>The longest a store's file can be, in bytes.</summary>
     public const long FileLengthMax = FileLayout.FileLengthMax;
@@ -33,29 +33,37 @@ public sealed class HeapStore : IDisposable
     /// <summary>The most problems that a <see cref="VerifyReport"/> lists.</summary>
     public const int VerifyProblemCountMax = 1000;
 
-    /// <summary>How many heaps this version lets a store have; the format has room for more.</summary>
-    public const int HeapCountMax = 1;
+    /// <summary>The most heaps of a store.</summary>
+    public const int HeapCountMax = CatalogLayout.HeapCountMax;
+
+    /// <summary>Pages that a step of <see cref="Reclaim"/> looks at, unless it is told otherwise.</summary>
+    public const int ReclaimPagesDefault = 65_536;
 
     private readonly Lock _lock = new();
     private readonly IStorageMedium _medium;
     private readonly HeapStoreOptions _options;
     private readonly NoteSlots _note;
-    private CatalogPage _catalog;
-    private CatalogPage _durableCatalog;
-    private IReadOnlyList<CheckpointInfo> _checkpoints;
-    private PersistentHeap? _openHeap;
+    private readonly SpaceAllocator _allocator;
+    private readonly Catalog _catalog;
+    private readonly List<IDisposable> _open = [];
+    private readonly IdleReclaimer? _idleReclaimer;
     private bool _isDisposed;
 
-    private HeapStore(IStorageMedium medium, StoreChannel channel, RootSlots roots, in CatalogPage catalog, HeapStoreOptions options)
+    private HeapStore(IStorageMedium medium, StoreChannel channel, RootSlots roots, SpaceAllocator allocator, Catalog catalog, HeapStoreOptions options)
     {
         _medium = medium;
         _options = options;
+        _allocator = allocator;
         _catalog = catalog;
-        _durableCatalog = catalog;
-        _checkpoints = Catalog.History(catalog);
         _note = NoteSlots.Open(channel);
         Channel = channel;
         Roots = roots;
+        Committer = new Committer(channel, allocator, roots, catalog, options.TimeProvider);
+        if (options.BackgroundReclaim && !options.ReadOnly)
+        {
+            _idleReclaimer = new IdleReclaimer(Committer);
+        }
+
         foreach (var root in roots.Skipped)
         {
             options.Diagnostics?.Invoke($"{medium.Name}: root slot {root.Slot} skipped: {root.Reason}");
@@ -65,39 +73,8 @@ public sealed class HeapStore : IDisposable
     /// <summary>The path of the file, or the medium's name.</summary>
     public string Path => _medium.Name;
 
-    /// <summary>The names of the heaps.</summary>
-    public IReadOnlyList<string> HeapNames
-    {
-        get
-        {
-            lock (_lock)
-            {
-                var names = new List<string>();
-                ReadOnlySpan<HeapRecord> heaps = _catalog.Heaps;
-                foreach (var heap in heaps[..(int)_catalog.HeapCount])
-                {
-                    names.Add(Catalog.Name(heap));
-                }
-
-                return names;
-            }
-        }
-    }
-
-    /// <summary>The newest checkpoints, up to <see cref="HistoryLengthMax"/>, newest last.</summary>
-    public IReadOnlyList<CheckpointInfo> Checkpoints => Volatile.Read(ref _checkpoints);
-
-    /// <summary>The number of the newest durable checkpoint; 0 if there is none since the store was created.</summary>
-    public ulong LatestCheckpointNumber
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return Roots.Current.Sequence;
-            }
-        }
-    }
+    /// <summary>The number of the newest durable root: every commit, be it of checkpoints or of other changes, makes one; 0 for the one the store was created with.</summary>
+    public ulong CommitNumber => Committer.Sequence;
 
     /// <summary>Roots that were refused when the store was opened. Normal after a crash, at most one; otherwise a sign of damage.</summary>
     public IReadOnlyList<SkippedRoot> SkippedRoots => Roots.Skipped;
@@ -105,6 +82,10 @@ public sealed class HeapStore : IDisposable
     internal StoreChannel Channel { get; }
 
     internal RootSlots Roots { get; }
+
+    internal Committer Committer { get; }
+
+    internal SpaceAllocator? Allocator => _options.ReadOnly ? null : _allocator;
 
     /// <summary>Creates a store in a new file.</summary>
     /// <param name="path">Where; nothing may be there yet.</param>
@@ -175,7 +156,11 @@ public sealed class HeapStore : IDisposable
 
         var channel = new StoreChannel(medium);
         channel.MarkNew();
-        channel.Resize(FileLayout.FileLengthInitial);
+        if (!channel.TryResize(FileLayout.FileLengthInitial))
+        {
+            throw new HeapFullException($"{medium.Name}: there is no room for a new store, which takes {FileLayout.FileLengthInitial} bytes.");
+        }
+
         var root = new Superblock
         {
             Magic = FileLayout.SuperblockMagic,
@@ -183,22 +168,14 @@ public sealed class HeapStore : IDisposable
             PageSize = FileLayout.PageSize,
             FileLength = (ulong)FileLayout.FileLengthInitial,
             StoreId = Guid.NewGuid(),
-            TimeTicks = DateTime.UtcNow.Ticks,
+            TimeTicks = options.TimeProvider.GetUtcNow().Ticks,
         };
-        using var allocator = new SpaceAllocator(channel, root, null);
-        var catalog = Catalog.NewPage();
-        var place = allocator.Allocate(Epoch.Sealed, 1, out _);
-        allocator.WriteChanged();
-        channel.Write((long)(place << FileLayout.PageShift), DiskView.Bytes(ref catalog));
-        root.Catalog = new MapEntry { Place = place, Checksum = DiskView.Hash(DiskView.Bytes(ref catalog)) };
-        root.AllocatedPages = (ulong)allocator.KeptPages;
-        root.Groups = allocator.GroupEntries;
 
-        // Until the root is there, this is no store: the same order as in every checkpoint.
+        // Until the root is there, this is no store: the same order as in every commit.
         channel.Flush();
         var roots = RootSlots.Create(channel, ref root);
         channel.Flush();
-        return new HeapStore(medium, channel, roots, catalog, options);
+        return Start(medium, channel, roots, options);
     }
 
     /// <summary>Opens the store on a medium, which the store disposes of.</summary>
@@ -212,77 +189,36 @@ public sealed class HeapStore : IDisposable
         ArgumentNullException.ThrowIfNull(medium);
         options = Checked(options);
         var channel = new StoreChannel(medium);
-        var roots = RootSlots.Open(channel);
-        return Catalog.TryRead(channel, roots.Current, out var catalog)
-            ? new HeapStore(medium, channel, roots, catalog, options)
-            : throw new HeapCorruptedException($"{medium.Name}: the catalog has changed while the store was being opened.");
-    }
-
-    /// <summary>Creates a heap, and opens it. It is in the file from its first checkpoint on.</summary>
-    /// <param name="name">1 to <see cref="HeapNameBytesMax"/> bytes in UTF-8.</param>
-    /// <exception cref="ArgumentException">The name is empty or too long.</exception>
-    /// <exception cref="HeapException">There is a heap already, or the store was opened for reading only.</exception>
-    public PersistentHeap CreateHeap(string name)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        lock (_lock)
+        List<ulong> refused = [];
+        while (true)
         {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            ThrowIfReadOnly();
-            if (_catalog.HeapCount == HeapCountMax)
+            var roots = RootSlots.Open(channel, refused);
+            try
             {
-                throw new HeapException($"{Path}: the store has its {HeapCountMax} heap already: '{Catalog.Name(_catalog.Heaps[0])}'. Open that, or create another store.");
+                return Start(medium, channel, roots, options);
             }
-
-            var heap = Catalog.NewHeap(_catalog.HeapCount + 1, name);
-            _catalog.Heaps[(int)_catalog.HeapCount++] = heap;
-            return _openHeap = new PersistentHeap(this, heap, _options);
-        }
-    }
-
-    /// <summary>Opens a heap as the newest checkpoint has it.</summary>
-    /// <param name="name">Its name.</param>
-    /// <exception cref="HeapException">There is no heap of that name, or it is open already.</exception>
-    /// <exception cref="HeapCorruptedException">The root of its page map does not match its checksum.</exception>
-    public PersistentHeap OpenHeap(string name)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            if (_openHeap is not null)
+            catch (HeapCorruptedException) when (roots.Previous is not null)
             {
-                throw new HeapException($"{Path}: the heap '{_openHeap.Name}' is open already. Use that, or dispose of it first.");
+                // The catalog is damaged further down. The root before this one is kept whole for such a day.
+                refused.Add(roots.Current.Sequence);
             }
-
-            ReadOnlySpan<HeapRecord> heaps = _catalog.Heaps;
-            foreach (var heap in heaps[..(int)_catalog.HeapCount])
-            {
-                if (Catalog.Name(heap) == name)
-                {
-                    return _openHeap = new PersistentHeap(this, heap, _options);
-                }
-            }
-
-            throw new HeapException($"{Path}: there is no heap '{name}' in this store; there is {(heaps.Length == 0 || _catalog.HeapCount == 0 ? "none" : $"'{Catalog.Name(heaps[0])}'")}.");
         }
     }
 
     /// <summary>
-    /// Walks everything the newest durable checkpoint reaches, from the file alone: catalog, allocator, every node of the page map, every page; checks
-    /// every checksum, and that exactly what is reachable is allocated. Goes on past what it finds wrong.
+    /// Walks everything the newest durable root reaches, from the file alone: catalog, allocator, every node of every page map, every page; checks
+    /// every checksum, that exactly what is reachable is allocated, and that what is shared is counted right. Goes on past what it finds wrong.
     /// </summary>
     /// <param name="cancellation">Ends the walk with an <see cref="OperationCanceledException"/>.</param>
     /// <remarks>
-    /// Takes as long as reading the file. Works on a store that was opened for reading only. May be called while the heap is open, by the mutator thread;
-    /// it waits for a checkpoint that is being written, and nothing may start another one meanwhile.
+    /// Takes as long as reading the file. Works on a store that was opened for reading only. May be called while heaps are open, from any thread;
+    /// checkpoints then become durable only after it.
     /// </remarks>
     /// <exception cref="IOException">The medium cannot be read.</exception>
     public VerifyReport Verify(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        _openHeap?.WaitForCheckpoint();
-        return new StoreVerifier(Channel, Roots.Current).Run(cancellation);
+        return Committer.Synchronized(() => new StoreVerifier(Channel, Roots.Current).Run(cancellation));
     }
 
     /// <summary>
@@ -317,11 +253,11 @@ public sealed class HeapStore : IDisposable
     }
 
     /// <summary>
-    /// Closes the store and gives up its lock. Waits for a checkpoint that is being written, and makes none: what has changed since the last is lost.
+    /// Closes the store, with its heaps and snapshots, and gives up its lock. Waits for checkpoints that are being written, and makes none: what has changed since is lost.
     /// </summary>
     public void Dispose()
     {
-        PersistentHeap? heap;
+        IDisposable[] open;
         lock (_lock)
         {
             if (_isDisposed)
@@ -330,77 +266,51 @@ public sealed class HeapStore : IDisposable
             }
 
             _isDisposed = true;
-            heap = _openHeap;
+            open = [.. _open];
         }
 
-        heap?.Dispose();
+        _idleReclaimer?.Dispose();
+        foreach (var opened in open)
+        {
+            opened.Dispose();
+        }
+
+        _catalog.Dispose();
+        _allocator.Dispose();
         _medium.Dispose();
     }
 
-    /// <summary>A copy of the catalog for the checkpoint being written to fill in.</summary>
-    internal CatalogPage CatalogForCheckpoint()
+    private static HeapStore Start(IStorageMedium medium, StoreChannel channel, RootSlots roots, HeapStoreOptions options)
     {
-        lock (_lock)
+        var allocator = new SpaceAllocator(channel, roots.Current, roots.Previous);
+        try
         {
-            return _catalog;
+            var catalog = new Catalog(channel, options.ReadOnly ? null : allocator, roots.Current);
+            return new HeapStore(medium, channel, roots, allocator, catalog, options);
         }
-    }
-
-    /// <summary>Makes a root durable, and takes over what it says.</summary>
-    internal void Commit(ref Superblock root, in CatalogPage catalog)
-    {
-        Roots.Commit(ref root);
-        lock (_lock)
+        catch
         {
-            _catalog = catalog;
-            _durableCatalog = catalog;
-        }
-    }
-
-    /// <summary>The last checkpoint is complete: how long it took in all is known only now.</summary>
-    internal CheckpointInfo Complete(long durationTicks)
-    {
-        lock (_lock)
-        {
-            Span<CheckpointRecord> history = _catalog.History;
-            ref var last = ref history[(int)_catalog.HistoryCount - 1];
-            last.DurationTicks = durationTicks;
-            _durableCatalog = _catalog;
-            var info = Catalog.ToInfo(last);
-            Volatile.Write(ref _checkpoints, Catalog.History(_catalog));
-            return info;
-        }
-    }
-
-    /// <summary>The heap is closed.</summary>
-    internal void Closed(PersistentHeap heap)
-    {
-        lock (_lock)
-        {
-            if (_openHeap == heap)
-            {
-                _openHeap = null;
-            }
-
-            // A heap that no checkpoint has seen is gone.
-            _catalog = _durableCatalog;
+            allocator.Dispose();
+            throw;
         }
     }
 
     private static HeapStoreOptions Checked(HeapStoreOptions? options)
     {
         options ??= new HeapStoreOptions();
-        if (options.ResidentBytes is < HeapStoreOptions.ResidentBytesMin or > HeapStoreOptions.ResidentBytesMax)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(options),
-                options.ResidentBytes,
-                $"The resident budget is from {HeapStoreOptions.ResidentBytesMin} to {HeapStoreOptions.ResidentBytesMax} bytes.");
-        }
-
+        ThrowIfNoBudget(options.ResidentBytes, nameof(options));
         return BitConverter.IsLittleEndian
             ? options
             : throw new PlatformNotSupportedException("Stores are little-endian, and so must be the machine.");
+    }
+
+    private static void ThrowIfNoBudget(long bytes, string parameter)
+    {
+        if (bytes is < HeapStoreOptions.ResidentBytesMin or > HeapStoreOptions.ResidentBytesMax)
+        {
+            throw new ArgumentOutOfRangeException(
+                parameter, bytes, $"The resident budget is from {HeapStoreOptions.ResidentBytesMin} to {HeapStoreOptions.ResidentBytesMax} bytes.");
+        }
     }
 
     private void ThrowIfReadOnly()

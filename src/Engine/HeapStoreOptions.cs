@@ -13,13 +13,23 @@ public sealed class HeapStoreOptions
     public const long ResidentBytesDefault = 128L << 20;
 
     /// <summary>
-    /// The budget in bytes for everything resident: pages and nodes of the page map. Rounded down to whole pages.
-    /// From <see cref="ResidentBytesMin"/> to <see cref="ResidentBytesMax"/>. Memory is taken as it is touched.
+    /// The budget in bytes for everything resident of a heap: pages and nodes of the page map. Rounded down to whole pages.
+    /// From <see cref="ResidentBytesMin"/> to <see cref="ResidentBytesMax"/>. Memory is taken as it is touched. Every open heap has a budget of its own
+    /// (<see cref="HeapOptions.ResidentBytes"/> sets another).
     /// </summary>
     public long ResidentBytes { get; init; } = ResidentBytesDefault;
 
     /// <summary>Opens for reading only: nothing in the file is changed, and any number of readers may hold the store at once.</summary>
     public bool ReadOnly { get; init; }
+
+    /// <summary>
+    /// Whether space of dropped checkpoints and heaps is reclaimed by itself while the store is idle. Otherwise it is by and by, with each commit, or when
+    /// <see cref="HeapStore.Reclaim"/> is called.
+    /// </summary>
+    public bool BackgroundReclaim { get; init; } = true;
+
+    /// <summary>Where times of checkpoints come from.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <summary>Called with one line for everything worth telling that is not an error, such as a root that was skipped.</summary>
     public Action<string>? Diagnostics { get; init; }

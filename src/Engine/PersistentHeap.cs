@@ -28,25 +28,33 @@ public sealed class PersistentHeap : IDisposable
     public const ulong AddressEnd = AddressSpaceBytes - (1UL << 36);
 
     private readonly HeapStore _store;
-    private readonly HeapStoreOptions _options;
-    private readonly SpaceAllocator _allocator;
+    private readonly HeapEntry _entry;
     private readonly Pager _pager;
     private readonly CheckpointWriter _writer;
     private readonly AddressRanges _ranges;
     private readonly HeapMeter _meter;
     private bool _isDisposed;
 
-    internal PersistentHeap(HeapStore store, in HeapRecord record, HeapStoreOptions options)
+    internal PersistentHeap(HeapStore store, HeapEntry entry, long residentBytes)
     {
         _store = store;
-        _options = options;
-        Name = Catalog.Name(record);
-        _allocator = new SpaceAllocator(store.Channel, store.Roots.Current, store.Roots.Previous);
-        _pager = new Pager(store.Channel, _allocator, Name, record, options);
-        _writer = new CheckpointWriter(_pager, _allocator, store, record.Id);
+        _entry = entry;
+        Name = entry.Name;
+        var record = entry.Durable.Record;
+        _pager = new Pager(store.Channel, store.Allocator, Name, record.MapRoot, (long)record.MappedPages, residentBytes);
+        _writer = new CheckpointWriter(_pager, store.Channel, store.Committer, entry);
         _ranges = new AddressRanges(this);
         _meter = new HeapMeter(this);
     }
+
+    /// <summary>
+    /// Called by the mutator at the start of every checkpoint, before the heap is sealed: what it writes to the heap is part of the checkpoint, and what it throws
+    /// keeps the checkpoint from being made.
+    /// </summary>
+    public event Action<PersistentHeap>? Sealing;
+
+    /// <summary>The store it is in. Any thread.</summary>
+    public HeapStore Store => _store;
 
     /// <summary>The heap's name. Any thread.</summary>
     public string Name { get; }
@@ -55,7 +63,7 @@ public sealed class PersistentHeap : IDisposable
     public long DirtyBytes => _pager.DirtyPages << PageShift;
 
     /// <summary>The number of the newest durable checkpoint; 0 if there is none yet. Any thread.</summary>
-    public ulong LatestCheckpointNumber => _store.LatestCheckpointNumber;
+    public ulong LatestCheckpointNumber => _entry.Durable.Number;
 
     /// <summary>Counts and times since the heap was opened. Any thread; may wait for a fault to be served.</summary>
     public HeapStatistics Statistics => _writer.AddTo(_pager.AddTo(new HeapStatistics
@@ -180,6 +188,7 @@ public sealed class PersistentHeap : IDisposable
     }
 
     /// <summary>Makes a checkpoint, and returns when it is durable.</summary>
+    /// <exception cref="HeapFullException">There is no room for it, for now: what was sealed stays, and the next checkpoint completes it first.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier; the checkpoint before holds.</exception>
     /// <exception cref="HeapException">The store was opened for reading only.</exception>
     public CheckpointInfo Checkpoint() => BeginCheckpoint().Wait();
@@ -187,7 +196,8 @@ public sealed class PersistentHeap : IDisposable
     /// <summary>
     /// Seals the heap as it is now, and returns while a thread of the store's own writes it. If a checkpoint is being written already, waits for that first.
     /// </summary>
-    /// <remarks>The seal takes time by the pages changed since the last: some 0.1 us each.</remarks>
+    /// <remarks>The seal takes time by the pages changed since the last: some 0.02 us each.</remarks>
+    /// <exception cref="HeapFullException">There still is no room for the checkpoint before, which had none: that has to be completed first.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
     /// <exception cref="HeapException">The store was opened for reading only.</exception>
     public PendingCheckpoint BeginCheckpoint()
@@ -196,7 +206,34 @@ public sealed class PersistentHeap : IDisposable
         ThrowIfReadOnly();
         WaitForCheckpoint();
         _store.Channel.ThrowIfFailed();
+        Sealing?.Invoke(this);
+        if (_writer.IsStalled)
+        {
+            _writer.Retry().Wait();
+        }
+
         return _writer.Begin();
+    }
+
+    /// <summary>
+    /// Goes back to an older checkpoint: what has changed since the last checkpoint is lost, and a new one is made with the older one's content. Windows stay
+    /// open. Durable when this returns.
+    /// </summary>
+    /// <param name="checkpoint">The number of a retained checkpoint, or of the latest.</param>
+    /// <returns>The new checkpoint.</returns>
+    /// <remarks>One commit, whatever the heap's size; frames are filled anew by faults.</remarks>
+    /// <exception cref="HeapException">There is no such checkpoint, it is not retained, or the store was opened for reading only.</exception>
+    /// <exception cref="HeapFullException">There is no room for the commit; nothing was changed.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    public CheckpointInfo Revert(long checkpoint)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ThrowIfReadOnly();
+        WaitForCheckpoint();
+        var info = _store.Committer.Execute(() => _store.RevertEntry(_entry, checkpoint));
+        _writer.GiveUpStalled();
+        _pager.Reset(_entry.Record.MapRoot, (long)_entry.Record.MappedPages);
+        return info;
     }
 
     /// <summary>
@@ -214,8 +251,7 @@ public sealed class PersistentHeap : IDisposable
         _meter.Dispose();
         _writer.Dispose();
         _pager.Dispose();
-        _allocator.Dispose();
-        _store.Closed(this);
+        _store.Closed(this, _entry);
     }
 
     /// <summary>Waits until no checkpoint is being written, whether it went well or not.</summary>
@@ -276,7 +312,7 @@ public sealed class PersistentHeap : IDisposable
 
     private void ThrowIfReadOnly()
     {
-        if (_options.ReadOnly)
+        if (_store.Allocator is null)
         {
             throw new HeapException($"{_store.Path}: opened for reading only; open it for writing to change it.");
         }

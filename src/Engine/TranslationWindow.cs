@@ -126,6 +126,9 @@ public sealed unsafe class TranslationWindow : IDisposable
         }
     }
 
+    /// <summary>Takes all entries away, and gives the tables' memory back.</summary>
+    internal void ClearAll() => _tables.Clear();
+
     /// <summary>Takes both entries of a page away. True if it had any.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool Clear(ulong page)

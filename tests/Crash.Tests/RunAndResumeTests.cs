@@ -193,7 +193,7 @@ internal sealed class RunAndResumeTests
         Assert.That(RunPrimes("--keep").ExitCode, Is.Zero);
         CommandResult sound = Run("verify", "primes.heap");
         Assert.That(sound.ExitCode, Is.Zero);
-        Assert.That(sound.Output, Does.StartWith("primes.heap: sound; checkpoint "));
+        Assert.That(sound.Output, Does.StartWith("primes.heap: sound; commit "));
 
         // Every byte outside the first pages (the roots) turns into another.
         byte[] bytes = File.ReadAllBytes(_scratch["primes.heap"]);

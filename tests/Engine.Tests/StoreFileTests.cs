@@ -142,7 +142,7 @@ internal sealed class StoreFileTests
         }
 
         using HeapStore again = HeapStore.Open(File);
-        IReadOnlyList<CheckpointInfo> history = again.Checkpoints;
+        IReadOnlyList<CheckpointInfo> history = again.History(HeapName);
         using PersistentHeap heapAgain = again.OpenHeap(HeapName);
         Assert.Multiple(() =>
         {

@@ -4,12 +4,18 @@ using Everheap.Engine.Storage;
 namespace Everheap.Engine.Checkpoints;
 
 /// <summary>
-/// Walks one checkpoint from its root, with nothing but the medium and the format: shares no state, and as little code as can be, with what wrote it.
+/// Walks everything one root reaches, with nothing but the medium and the format: shares no state, and as little code as can be, with what wrote it.
 /// </summary>
-internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
+/// <remarks>
+/// What is shared is walked once: the first reference to a node stands for what is below it. Every further reference is counted, and in the end the counts have
+/// to be those of the catalog.
+/// </remarks>
+internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock root)
 {
     private readonly Superblock _root = root;
     private readonly Dictionary<int, ulong[]> _reached = [];
+    private readonly Dictionary<ulong, Node> _nodesReached = [];
+    private readonly Dictionary<ulong, uint> _furtherReferences = [];
     private readonly List<VerifyProblem> _problems = [];
     private readonly byte[] _page = new byte[FileLayout.PageSize];
     private long _problemCount;
@@ -18,10 +24,19 @@ internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
     private long _reachedPages;
     private long _allocatedPages;
     private string _heapName = "";
+    private long _checkpoint;
 
     public VerifyReport Run(CancellationToken cancellation)
     {
-        VerifyCatalog(cancellation);
+        if (_root.Version == 1)
+        {
+            VerifyVersion1Catalog(cancellation);
+        }
+        else
+        {
+            VerifyCatalog(cancellation);
+        }
+
         VerifyAllocator(cancellation);
         return new VerifyReport(
             (long)_root.Sequence,
@@ -33,59 +48,64 @@ internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
             _problemCount);
     }
 
-    private void VerifyCatalog(CancellationToken cancellation)
+    /// <summary>Walks a heap's map, and compares the pages found with what its record says.</summary>
+    private void VerifyMap(MapEntry mapRoot, ulong mappedPages, string heapName, ulong checkpoint, CancellationToken cancellation)
     {
-        if (!Catalog.TryRead(channel, _root, out var catalog))
+        _heapName = heapName;
+        _checkpoint = (long)checkpoint;
+        var problemsBefore = _problemCount;
+        var pages = VerifyNode(mapRoot, FileLayout.NodeLevels, 0, null, cancellation);
+        if (problemsBefore == _problemCount && (ulong)pages != mappedPages)
         {
-            Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), "the catalog does not match its checksum; no heap can be reached");
-            return;
+            Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), $"the catalog counts {mappedPages} pages, the page map has {pages}");
         }
 
-        Reach(_root.Catalog, VerifySubject.Catalog, 0);
-        ReadOnlySpan<HeapRecord> heaps = catalog.Heaps;
-        foreach (var heap in heaps[..(int)catalog.HeapCount])
-        {
-            _heapName = Catalog.Name(heap);
-            var pagesBefore = _pages;
-            var problemsBefore = _problemCount;
-            VerifyNode(heap.MapRoot, FileLayout.NodeLevels, 0, cancellation);
-            if (problemsBefore == _problemCount && (ulong)(_pages - pagesBefore) != heap.MappedPages)
-            {
-                Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), $"the catalog counts {heap.MappedPages} pages, the page map has {_pages - pagesBefore}");
-            }
-
-            _heapName = "";
-        }
+        _heapName = "";
+        _checkpoint = 0;
     }
 
-    private void VerifyNode(MapEntry entry, int level, ulong index, CancellationToken cancellation)
+    /// <summary>Walks a node or page. Returns the pages below that have a place.</summary>
+    private long VerifyNode(MapEntry entry, int level, ulong index, Dictionary<ulong, MapEntry>? catalogPages, CancellationToken cancellation)
     {
         if (entry.Place == 0)
         {
-            return;
+            return 0;
         }
 
         cancellation.ThrowIfCancellationRequested();
         var firstPage = (long)(index << (FileLayout.NodeShift * level));
-        var content = level == 0 ? _page : new byte[FileLayout.PageSize];
-        var subject = level == 0 ? VerifySubject.Page : VerifySubject.MapNode;
-        if (!Reach(entry, subject, firstPage) || !ReadAndCheck(entry, content, subject, firstPage))
+        var subject = catalogPages is not null ? VerifySubject.Catalog : level == 0 ? VerifySubject.Page : VerifySubject.MapNode;
+        switch (Reach(entry, subject, firstPage, level, canBeShared: catalogPages is null))
         {
-            return;
+            case Reached.Refused:
+                return 0;
+            case Reached.Again:
+                return level == 0 ? 1 : _nodesReached[entry.Place].PagesBelow;
+        }
+
+        var content = level == 0 ? _page : new byte[FileLayout.PageSize];
+        if (!ReadAndCheck(entry, content, subject, firstPage))
+        {
+            return 0;
         }
 
         if (level == 0)
         {
-            _pages++;
-            return;
+            _pages += catalogPages is null ? 1 : 0;
+            catalogPages?.Add(index, entry);
+            return 1;
         }
 
         _nodes++;
+        long below = 0;
         for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
         {
             var child = DiskView.As<MapEntry>(content.AsSpan(slot * MapEntry.Size));
-            VerifyNode(child, level - 1, (index << FileLayout.NodeShift) | (uint)slot, cancellation);
+            below += VerifyNode(child, level - 1, (index << FileLayout.NodeShift) | (uint)slot, catalogPages, cancellation);
         }
+
+        _nodesReached[entry.Place] = new Node(level, below);
+        return below;
     }
 
     private bool ReadAndCheck(MapEntry entry, byte[] content, VerifySubject subject, long firstPage)
@@ -109,13 +129,13 @@ internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
         return true;
     }
 
-    /// <summary>Notes that a page of the file is in use. False if it cannot be.</summary>
-    private bool Reach(MapEntry entry, VerifySubject subject, long firstPage)
+    /// <summary>Notes that a page of the file is in use, once or once more.</summary>
+    private Reached Reach(MapEntry entry, VerifySubject subject, long firstPage, int level, bool canBeShared)
     {
         if (entry.Place >= _root.FileLength >> FileLayout.PageShift)
         {
             Report(subject, firstPage, -1, $"its place {entry.Place} is past the end of the file");
-            return false;
+            return Reached.Refused;
         }
 
         var region = (int)(entry.Place >> FileLayout.RegionShift);
@@ -125,15 +145,28 @@ internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
             _reached[region] = bitmap = new ulong[FileLayout.BitmapWords];
         }
 
-        if (bit < FileLayout.RegionReservedPages || (bitmap[bit >> 6] & (1UL << (bit & 63))) != 0)
+        var isReached = (bitmap[bit >> 6] & (1UL << (bit & 63))) != 0;
+        var levelBefore = _nodesReached.TryGetValue(entry.Place, out var node) ? node.Level : 0;
+        if (bit < FileLayout.RegionReservedPages || (isReached && (!canBeShared || levelBefore != level)))
         {
             Report(subject, firstPage, Offset(entry), "its place is in use for something else as well");
-            return false;
+            return Reached.Refused;
+        }
+
+        if (isReached)
+        {
+            _furtherReferences[entry.Place] = _furtherReferences.GetValueOrDefault(entry.Place) + 1;
+            return Reached.Again;
         }
 
         bitmap[bit >> 6] |= 1UL << (bit & 63);
         _reachedPages++;
-        return true;
+        if (level > 0)
+        {
+            _nodesReached[entry.Place] = new Node(level, 0);
+        }
+
+        return Reached.First;
     }
 
     private void VerifyAllocator(CancellationToken cancellation)
@@ -245,7 +278,16 @@ internal sealed class StoreVerifier(StoreChannel channel, in Superblock root)
         _problemCount++;
         if (_problems.Count < HeapStore.VerifyProblemCountMax)
         {
-            _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message));
+            _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message, _checkpoint));
         }
     }
+
+    private enum Reached
+    {
+        First,
+        Again,
+        Refused,
+    }
+
+    private readonly record struct Node(int Level, long PagesBelow);
 }

@@ -20,6 +20,9 @@ internal struct FrameList
 /// </remarks>
 internal sealed unsafe class FramePool : IDisposable
 {
+    /// <summary>A budget from which on pages of 2 MiB are no waste.</summary>
+    private const long HugePagesMin = 16L << 20;
+
     private readonly ReservedMemory _arena;
     private readonly ReservedMemory _infos;
     private int _untouched;
@@ -28,7 +31,7 @@ internal sealed unsafe class FramePool : IDisposable
     public FramePool(long bytes)
     {
         Count = (int)(bytes >> FileLayout.PageShift);
-        _arena = new ReservedMemory((long)Count << FileLayout.PageShift, wantsHugePages: true);
+        _arena = new ReservedMemory((long)Count << FileLayout.PageShift, wantsHugePages: bytes >= HugePagesMin);
         _infos = new ReservedMemory((long)Count * sizeof(Frame));
         Infos = (Frame*)_infos.Start;
         Arena = _arena.Start;
@@ -87,6 +90,17 @@ internal sealed unsafe class FramePool : IDisposable
         Infos[frame].Flags = FrameFlags.None;
         Append(ref _free, frame);
         Used--;
+    }
+
+    /// <summary>Gives all frames back at once.</summary>
+    public void Clear()
+    {
+        _free = FrameList.Empty;
+        Used = _untouched;
+        for (var frame = 0; frame < _untouched; frame++)
+        {
+            Return(frame);
+        }
     }
 
     /// <summary>Adds a frame to the end of a list.</summary>

@@ -140,7 +140,7 @@ internal sealed unsafe partial class Pager
             var written = WriteOutInPlace(count);
             while (written < count)
             {
-                var place = _allocator.Allocate(Epoch.Current, count - written, out var run);
+                var place = AllocateCurrent(count - written, out var run);
                 for (var i = 0; i < run; i++)
                 {
                     _pool.Span(_batch[written + i]).CopyTo(Staged(i));
@@ -182,7 +182,7 @@ internal sealed unsafe partial class Pager
         {
             var frame = _batch[i];
             var entry = CurrentEntry(frame);
-            if (entry->Place == 0 || !_allocator.IsFresh(entry->Place))
+            if (entry->Place == 0 || !_space!.IsFresh(_delta, entry->Place))
             {
                 continue;
             }
@@ -222,7 +222,7 @@ internal sealed unsafe partial class Pager
         MapEntry entry = default;
         if (content.IndexOfAnyExcept((byte)0) >= 0)
         {
-            entry.Place = _allocator.Allocate(Epoch.Current, 1, out _);
+            entry.Place = AllocateCurrent(1, out _);
             entry.Checksum = DiskView.Hash(content);
             _channel.Write((long)(entry.Place << FileLayout.PageShift), content);
             _dirtyEvictions++;
@@ -242,6 +242,11 @@ internal sealed unsafe partial class Pager
         if (!_isWriterActive)
         {
             _channel.ThrowIfFailed();
+            if (_stalled is { } full)
+            {
+                throw new HeapFullException(full.Message);
+            }
+
             throw new HeapException(
                 $"{_channel.Name}: the budget of {(long)_pool.Count << FileLayout.PageShift} bytes is too small for what is needed at once. Open the store with more.");
         }

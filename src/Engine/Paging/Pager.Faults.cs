@@ -213,9 +213,10 @@ internal sealed unsafe partial class Pager
     private void ReadVerified(in MapEntry entry, Span<byte> destination, ulong key)
     {
         var offset = (long)(entry.Place << FileLayout.PageShift);
-        if (entry.Place > (ulong)(_allocator.FileLength >> FileLayout.PageShift) - 1)
+        var length = _channel.Length;
+        if (entry.Place > (ulong)(length >> FileLayout.PageShift) - 1)
         {
-            throw Corrupted(key, offset, $"its place is past the end of the file ({_allocator.FileLength} bytes)");
+            throw Corrupted(key, offset, $"its place is past the end of the file ({length} bytes)");
         }
 
         _channel.ReadWritten(offset, destination);
@@ -240,7 +241,7 @@ internal sealed unsafe partial class Pager
     private void ThrowIfNotWritable()
     {
         _channel.ThrowIfFailed();
-        if (_isReadOnly)
+        if (_space is null)
         {
             throw new HeapException($"{_channel.Name}: opened for reading only; open it for writing to change it.");
         }

@@ -146,7 +146,7 @@ internal sealed unsafe partial class Pager
         }
         else if (deferred->Place != 0)
         {
-            _allocator.Release(Epoch.Current, deferred->Place);
+            ReleaseCurrent(*deferred, level: 0);
         }
 
         *deferred = entry;
@@ -158,11 +158,11 @@ internal sealed unsafe partial class Pager
         var deferred = _deferred.Find(page);
         if (deferred != null)
         {
-            var place = deferred->Place;
+            var overtaken = *deferred;
             Consume(deferred, leaf);
-            if (place != 0)
+            if (overtaken.Place != 0)
             {
-                _allocator.Release(Epoch.Current, place);
+                ReleaseCurrent(overtaken, level: 0);
             }
         }
     }
@@ -180,7 +180,7 @@ internal sealed unsafe partial class Pager
     private void SetCurrentEntry(int node, int slot, in MapEntry entry)
     {
         var level = FrameKey.Level(_infos[node].Key);
-        Exchange(ref Entries(node)[slot], entry, level, Epoch.Current);
+        Exchange(ref Entries(node)[slot], entry, level, isSealed: false);
         MarkNodeDirty(node);
     }
 
@@ -194,6 +194,19 @@ internal sealed unsafe partial class Pager
         }
     }
 
+    /// <summary>Gives back, on behalf of the current epoch, a place that is in no entry of this map.</summary>
+    public void ReleaseForeign(in MapEntry entry)
+    {
+        lock (_gate)
+        {
+            ReleaseCurrent(entry, level: 0);
+        }
+    }
+
+    private ulong AllocateCurrent(int wanted, out int count) => _space!.Allocate(_delta, wanted, out count, _isCatalog);
+
+    private void ReleaseCurrent(in MapEntry entry, int level) => _space!.Release(_delta, entry, level, _sealedDelta);
+
     private void MarkNodeDirty(int node)
     {
         ref var info = ref _infos[node];
@@ -205,18 +218,31 @@ internal sealed unsafe partial class Pager
     }
 
     /// <summary>Puts an entry in place of another, whose place is given back.</summary>
-    private void Exchange(ref MapEntry target, in MapEntry entry, int level, Epoch epoch)
+    /// <param name="target">The entry, in a node or the heap's own.</param>
+    /// <param name="entry">The new one.</param>
+    /// <param name="level">The level of the node it stands in: one above what it refers to.</param>
+    /// <param name="isSealed">Whether it is done on behalf of the sealed epoch.</param>
+    private void Exchange(ref MapEntry target, in MapEntry entry, int level, bool isSealed)
     {
         if (level == 1)
         {
             MappedPages += (entry.Place != 0 ? 1 : 0) - (target.Place != 0 ? 1 : 0);
         }
 
-        var old = target.Place;
+        var old = target;
         target = entry;
-        if (old != 0)
+        if (old.Place == 0)
         {
-            _allocator.Release(epoch, old);
+            return;
+        }
+
+        if (isSealed)
+        {
+            _space!.Release(_sealedDelta!, old, level - 1, earlier: null);
+        }
+        else
+        {
+            ReleaseCurrent(old, level - 1);
         }
     }
 }

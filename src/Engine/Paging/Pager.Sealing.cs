@@ -14,6 +14,14 @@ internal sealed unsafe partial class Pager
     /// <summary>Sealed frames that the writer has not taken yet. The writer's alone between seal and completion.</summary>
     private readonly FrameList[] _sealed = new FrameList[FileLayout.NodeLevels + 1];
 
+    /// <summary>What the current epoch took from the file and gave back.</summary>
+    private SpaceDelta _delta = new();
+
+    /// <summary>The same of the sealed epoch, until its checkpoint is durable.</summary>
+    private SpaceDelta? _sealedDelta;
+
+    /// <summary>Why the sealed epoch could not be written yet, if there was no room.</summary>
+    private HeapFullException? _stalled;
     private bool _isMapSealed;
     private bool _isWriterActive;
     private long _epochEvictedPages;
@@ -46,7 +54,8 @@ internal sealed unsafe partial class Pager
                 _dirty[level] = FrameList.Empty;
             }
 
-            _allocator.Seal();
+            _sealedDelta = _delta;
+            _delta = new SpaceDelta();
             evictedPages = _epochEvictedPages;
             evictedBytes = _epochEvictedBytes;
             _epochEvictedPages = 0;
@@ -75,21 +84,42 @@ internal sealed unsafe partial class Pager
     /// <summary>The content of a sealed frame, which does not change.</summary>
     public ReadOnlySpan<byte> SealedContent(int frame) => _pool.Span(frame);
 
+    /// <summary>What the sealed epoch took and gave back. The writer's, once the map has been written.</summary>
+    public SpaceDelta SealedDelta => _sealedDelta!;
+
     /// <summary>A run of places for the sealed epoch.</summary>
-    public ulong AllocateSealed(int wanted, out int count)
+    public ulong AllocateSealed(int wanted, out int count) => _space!.Allocate(_sealedDelta!, wanted, out count, _isCatalog);
+
+    /// <summary>Takes back sealed frames of a level that could not be written for want of room: they stay sealed.</summary>
+    public void ReturnSealed(int level, ReadOnlySpan<int> frames)
     {
         lock (_gate)
         {
-            return _allocator.Allocate(Epoch.Sealed, wanted, out count);
+            foreach (var frame in frames)
+            {
+                _pool.Append(ref _sealed[level], frame);
+            }
         }
     }
 
-    /// <summary>Gives a place back on behalf of the sealed epoch.</summary>
-    public void ReleaseSealed(ulong place)
+    /// <summary>The writer goes on with an epoch that had no room.</summary>
+    public void ResumeWriting()
     {
         lock (_gate)
         {
-            _allocator.Release(Epoch.Sealed, place);
+            _stalled = null;
+            _isWriterActive = true;
+        }
+    }
+
+    /// <summary>The writer stops before the epoch is written, for want of room; until it is resumed, nobody is to wait for it.</summary>
+    public void StallWriting(HeapFullException reason)
+    {
+        lock (_gate)
+        {
+            _stalled = reason;
+            _isWriterActive = false;
+            Monitor.PulseAll(_gate);
         }
     }
 
@@ -106,7 +136,7 @@ internal sealed unsafe partial class Pager
                 if (info.Parent < 0)
                 {
                     var root = MapRoot;
-                    Exchange(ref root, entries[i], level, Epoch.Sealed);
+                    Exchange(ref root, entries[i], level, isSealed: true);
                     MapRoot = root;
                 }
                 else
@@ -176,15 +206,11 @@ internal sealed unsafe partial class Pager
     }
 
     /// <summary>The writer is done, well or not; nobody is to wait for it any more.</summary>
-    public void EndWriting(bool isDurable)
+    public void EndWriting()
     {
         lock (_gate)
         {
-            if (isDurable)
-            {
-                _allocator.OnDurable();
-            }
-
+            _sealedDelta = null;
             _isWriterActive = false;
             Monitor.PulseAll(_gate);
         }
@@ -192,7 +218,7 @@ internal sealed unsafe partial class Pager
 
     private void SetSealedEntry(int node, int slot, in MapEntry entry, int level)
     {
-        Exchange(ref Entries(node)[slot], entry, level, Epoch.Sealed);
+        Exchange(ref Entries(node)[slot], entry, level, isSealed: true);
         ref var info = ref _infos[node];
         if (info.State == FrameState.Clean)
         {

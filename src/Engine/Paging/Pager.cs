@@ -20,10 +20,11 @@ namespace Everheap.Engine.Paging;
 /// <item>A Sealed frame's content does not change. Only the checkpoint writer makes it Clean.</item>
 /// <item>While <see cref="_isMapSealed"/>, the nodes of the page map belong to the checkpoint writer; the mutator reads them, and leaves new places in
 /// <see cref="_deferred"/>.</item>
-/// <item>Whoever replaces an entry of the map gives the place back that it named, on behalf of the epoch the entry belongs to.</item>
+/// <item>Whoever replaces an entry of the map gives the place back that it named, on behalf of the epoch the entry belongs to. Whether other heaps or
+/// checkpoints still refer to that place is nothing the pager knows or asks: that is found out at the commit.</item>
 /// </list>
 /// <para>
-/// Concurrency: one mutator thread and one checkpoint writer. The gate guards everything here but the content of frames and the translation tables,
+/// Concurrency: one mutator thread and one checkpoint writer. (The pager of a snapshot has any number of readers and no writer: they copy out under the gate.) The gate guards everything here but the content of frames and the translation tables,
 /// which are the mutator's alone (Sealed content is read-only to both). The mutator holds the gate in every call, also during its own reads and
 /// evictions: only the writer then waits, and nobody waits for it at that moment. The writer holds it for bookkeeping only, never
 /// during its reads and writes (the exception: a bitmap that has to be loaded, one page), so a fault waits for it some microseconds at most.
@@ -34,9 +35,9 @@ internal sealed unsafe partial class Pager : IDisposable
 {
     private readonly object _gate = new();
     private readonly StoreChannel _channel;
-    private readonly SpaceAllocator _allocator;
+    private readonly SpaceAllocator? _space;
     private readonly string _heapName;
-    private readonly bool _isReadOnly;
+    private readonly bool _isCatalog;
     private readonly FramePool _pool;
     private readonly Frame* _infos;
     private readonly ResidentIndex _index;
@@ -52,28 +53,32 @@ internal sealed unsafe partial class Pager : IDisposable
     private long _stallTicks;
     private bool _isDisposed;
 
-    /// <summary>Starts from a heap as a root has it.</summary>
-    public Pager(StoreChannel channel, SpaceAllocator allocator, string heapName, in HeapRecord heap, HeapStoreOptions options)
+    /// <summary>Starts from a page map as a root has it.</summary>
+    /// <param name="channel">The medium.</param>
+    /// <param name="space">Where places come from; null if nothing will be changed.</param>
+    /// <param name="heapName">The heap, for messages.</param>
+    /// <param name="mapRoot">The root node of the page map.</param>
+    /// <param name="mappedPages">Pages that have a place in it.</param>
+    /// <param name="residentBytes">The budget.</param>
+    /// <param name="isCatalog">Whether it is the store's own catalog, whose places come out of the reserve if need be.</param>
+    public Pager(StoreChannel channel, SpaceAllocator? space, string heapName, MapEntry mapRoot, long mappedPages, long residentBytes, bool isCatalog = false)
     {
         _channel = channel;
-        _allocator = allocator;
+        _space = space;
         _heapName = heapName;
-        _isReadOnly = options.ReadOnly;
-        _pool = new FramePool(options.ResidentBytes);
+        _isCatalog = isCatalog;
+        _pool = new FramePool(residentBytes);
         _infos = _pool.Infos;
         _index = new ResidentIndex(_pool);
         _zeroFrame.MakeReadOnly();
-        MapRoot = heap.MapRoot;
-        MappedPages = (long)heap.MappedPages;
+        MapRoot = mapRoot;
+        MappedPages = mappedPages;
         for (var level = 0; level <= FileLayout.NodeLevels; level++)
         {
             _dirty[level] = FrameList.Empty;
             _sealed[level] = FrameList.Empty;
         }
     }
-
-    /// <summary>Guards this pager and its allocator.</summary>
-    public object Gate => _gate;
 
     /// <summary>Pages changed since the last seal that are resident. Readable from any thread.</summary>
     public long DirtyPages => Volatile.Read(ref _dirty[0].Count);
@@ -190,6 +195,15 @@ internal sealed unsafe partial class Pager : IDisposable
         foreach (var window in _windows)
         {
             window.Dispose();
+        }
+
+        if (_space is not null)
+        {
+            _space.Abandon(_delta);
+            if (_sealedDelta is not null)
+            {
+                _space.Abandon(_sealedDelta); // it has stalled, or failed
+            }
         }
 
         _deferred.Dispose();

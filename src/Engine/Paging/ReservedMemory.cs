@@ -57,6 +57,15 @@ internal sealed unsafe class ReservedMemory : IDisposable
         }
     }
 
+    /// <summary>Makes all of it zero again, and gives back what memory it took, where the system can.</summary>
+    public void Clear()
+    {
+        if (!Libc.IsAvailable || Libc.Advise((nint)_start, _length, Libc.AdviseDontNeed) != 0)
+        {
+            NativeMemory.Clear(_start, _length);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -78,6 +78,9 @@ internal sealed unsafe class ResidentIndex : IDisposable
         _slots[slot] = 0;
     }
 
+    /// <summary>Takes everything out.</summary>
+    public void Clear() => new Span<int>(_slots, (int)_mask + 1).Clear();
+
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
 

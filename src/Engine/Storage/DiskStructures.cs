@@ -85,11 +85,14 @@ internal struct Superblock
     /// <summary>When the checkpoint was sealed, in ticks of 100 ns since year 1, UTC.</summary>
     public long TimeTicks;
 
-    /// <summary>The catalog.</summary>
+    /// <summary>The root node of the catalog's page map (in version 1: the catalog, one page).</summary>
     public MapEntry Catalog;
 
     /// <summary>Pages the bitmaps say are in use, reserved pages of written regions included.</summary>
     public ulong AllocatedPages;
+
+    /// <summary>Pages of the catalog that have a place.</summary>
+    public ulong CatalogPages;
 
     public ReservedHeader Reserved;
 
@@ -97,11 +100,39 @@ internal struct Superblock
     public GroupEntries Groups;
 
     /// <summary>Keeps <see cref="Groups"/> at offset 256.</summary>
-    [InlineArray(20)]
+    [InlineArray(19)]
     internal struct ReservedHeader
     {
         private ulong _first;
     }
+}
+
+/// <summary>The first page of the catalog: how far its tables reach.</summary>
+[StructLayout(LayoutKind.Sequential, Size = Size)]
+internal struct CatalogHeader
+{
+    public const int Size = 64;
+
+    /// <summary><see cref="CatalogLayout.HeaderMagic"/>; 0 in a catalog that nothing was entered in.</summary>
+    public ulong Magic;
+
+    /// <summary>Slots for heaps that were ever used.</summary>
+    public uint HeapSlots;
+
+    /// <summary>Slots for checkpoints that were ever used.</summary>
+    public uint CheckpointSlots;
+
+    /// <summary>Entries of the reclaim stack.</summary>
+    public uint ReclaimCount;
+
+    /// <summary>The id of the next heap; ids are not used again.</summary>
+    public uint NextHeapId;
+
+    /// <summary>How many counts of shared pages are not zero.</summary>
+    public ulong SharedPages;
+
+    /// <summary>The root commit that last changed the catalog.</summary>
+    public ulong Sequence;
 }
 
 /// <summary>A heap, as the catalog knows it.</summary>
@@ -119,7 +150,7 @@ internal struct HeapRecord
     /// <summary>The name in UTF-8, zero after its end.</summary>
     public NameBytes Name;
 
-    /// <summary>The root node of the heap's page map.</summary>
+    /// <summary>The root node of the heap's page map, as of its latest checkpoint.</summary>
     public MapEntry MapRoot;
 
     /// <summary>Pages that have a place.</summary>
@@ -128,6 +159,21 @@ internal struct HeapRecord
     /// <summary>When the heap was created, in ticks of 100 ns since year 1, UTC.</summary>
     public long CreatedTicks;
 
+    /// <summary>The number of the latest checkpoint.</summary>
+    public ulong Number;
+
+    /// <summary>The number of the checkpoint that the heap was forked from; 0 if it was not.</summary>
+    public ulong OriginNumber;
+
+    /// <summary>The id of the heap that it was forked from; 0 if it was not.</summary>
+    public uint OriginId;
+
+    /// <summary>How many of the newest checkpoints are retained; the latest is one of them.</summary>
+    public uint KeepLast;
+
+    /// <summary>Checkpoints younger than this are retained, in ticks of 100 ns; 0: age counts for nothing.</summary>
+    public long KeepForTicks;
+
     [InlineArray(FileLayout.HeapNameBytesMax)]
     internal struct NameBytes
     {
@@ -135,11 +181,17 @@ internal struct HeapRecord
     }
 }
 
-/// <summary>A checkpoint, as the catalog's history knows it.</summary>
+/// <summary>A checkpoint of a heap, as the catalog knows it.</summary>
 [StructLayout(LayoutKind.Sequential, Size = Size)]
 internal struct CheckpointRecord
 {
-    public const int Size = 48;
+    public const int Size = 256;
+
+    /// <summary>The heap; 0 in an unused record.</summary>
+    public uint HeapId;
+
+    /// <summary>See <see cref="CheckpointFlags"/>.</summary>
+    public CheckpointFlags Flags;
 
     public ulong Number;
 
@@ -155,49 +207,44 @@ internal struct CheckpointRecord
 
     /// <summary>In ticks of 100 ns.</summary>
     public long DurationTicks;
+
+    /// <summary>The root node of the page map if the checkpoint is retained and not the latest; otherwise nothing.</summary>
+    public MapEntry MapRoot;
+
+    /// <summary>Pages that have a place below <see cref="MapRoot"/>.</summary>
+    public ulong MappedPages;
+
+    /// <summary>Bytes of the name in UTF-8; 0 if it has none.</summary>
+    public uint NameLength;
+
+    public uint Reserved;
+
+    public HeapRecord.NameBytes Name;
 }
 
-/// <summary>The catalog of heaps and checkpoints: one page.</summary>
-[StructLayout(LayoutKind.Sequential, Size = FileLayout.PageSize)]
-internal struct CatalogPage
+/// <summary>What is said of a checkpoint.</summary>
+[Flags]
+internal enum CheckpointFlags : uint
 {
-    /// <summary><see cref="FileLayout.CatalogMagic"/>.</summary>
-    public ulong Magic;
+    None = 0,
 
-    /// <summary>The checkpoint this catalog belongs to.</summary>
-    public ulong Sequence;
+    /// <summary>Its pages are kept: it can be opened. The latest of a heap is so without this.</summary>
+    Retained = 1,
 
-    /// <summary>Heaps in <see cref="Heaps"/>.</summary>
-    public uint HeapCount;
+    /// <summary>Kept until it is dropped, whatever the heap's retention says.</summary>
+    Held = 2,
+}
 
-    /// <summary>Checkpoints in <see cref="History"/>.</summary>
-    public uint HistoryCount;
+/// <summary>An entry of the reclaim stack: one reference to a page map's node that is to be given up, with what it alone reaches.</summary>
+[StructLayout(LayoutKind.Sequential, Size = Size)]
+internal struct ReclaimRecord
+{
+    public const int Size = 32;
 
-    public ReservedHeader Reserved;
+    public MapEntry Node;
 
-    public HeapRecords Heaps;
-
-    /// <summary>Oldest first.</summary>
-    public HistoryRecords History;
-
-    /// <summary>Keeps <see cref="Heaps"/> at offset 64.</summary>
-    [InlineArray(5)]
-    internal struct ReservedHeader
-    {
-        private ulong _first;
-    }
-
-    [InlineArray(FileLayout.CatalogHeapsMax)]
-    internal struct HeapRecords
-    {
-        private HeapRecord _first;
-    }
-
-    [InlineArray(FileLayout.HistoryLengthMax)]
-    internal struct HistoryRecords
-    {
-        private CheckpointRecord _first;
-    }
+    /// <summary>The node's level, 1 to <see cref="FileLayout.NodeLevels"/>.</summary>
+    public uint Level;
 }
 
 /// <summary>Who holds the store: written when a store is opened for writing. The lock is the system's; this only says whose it is.</summary>

@@ -14,14 +14,11 @@ internal static class FileLayout
     /// <summary>log2 of <see cref="PageSize"/>.</summary>
     public const int PageShift = 12;
 
-    /// <summary>The only version there is.</summary>
-    public const uint Version = 1;
+    /// <summary>The version that is written. Version 1, of one heap and no history, is read, and becomes this one with its next checkpoint.</summary>
+    public const uint Version = 2;
 
     /// <summary>"EVERHEAP" in little-endian order.</summary>
     public const ulong SuperblockMagic = 0x5041454852455645;
-
-    /// <summary>"EHCATLOG".</summary>
-    public const ulong CatalogMagic = 0x474F4C5441434845;
 
     /// <summary>"EHHOLDER".</summary>
     public const ulong HolderMagic = 0x5245444C4F484845;
@@ -101,14 +98,8 @@ internal static class FileLayout
     /// <summary>Bytes of a session note.</summary>
     public const int NoteLengthMax = 256;
 
-    /// <summary>Heaps a catalog has room for.</summary>
-    public const int CatalogHeapsMax = 4;
-
-    /// <summary>Bytes of a heap's name in UTF-8.</summary>
+    /// <summary>Bytes of the name of a heap or checkpoint in UTF-8.</summary>
     public const int HeapNameBytesMax = 64;
-
-    /// <summary>Checkpoints whose metadata the catalog keeps.</summary>
-    public const int HistoryLengthMax = 60;
 
     /// <summary>The offset in the file of a root slot.</summary>
     public static long SuperblockOffset(int slot) => (long)(SuperblockPage + slot) << PageShift;

@@ -185,7 +185,7 @@ public sealed class FileMedium : IStorageMedium
         {
             Span<byte> bytes = record.Host;
             var host = Encoding.UTF8.GetString(bytes[..(int)Math.Min(record.HostLength, (uint)bytes.Length)]);
-            var since = Catalog.ToTime(record.SinceTicks);
+            var since = RecordText.ToTime(record.SinceTicks);
             if (host != Environment.MachineName || IsRunning(record.ProcessId))
             {
                 return new HeapLockedException(

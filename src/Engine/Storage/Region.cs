@@ -23,29 +23,23 @@ internal sealed unsafe class Region : IDisposable
 
     public int Index { get; }
 
-    /// <summary>Pages that cannot be given out: the union of all below.</summary>
+    /// <summary>Pages that cannot be given out: the union of all below, and of what epochs that no root has yet were given.</summary>
     public ulong* Taken { get; private set; }
 
-    /// <summary>Pages in use by the checkpoint being written, or by the last one written if none is: what the bitmap on disk will say.</summary>
+    /// <summary>Pages in use by the root being written, or by the last one written if none is: what the bitmap on disk will say.</summary>
     public ulong* Kept { get; private set; }
 
-    /// <summary>Pages given out since the last seal; null if none.</summary>
-    public ulong* Fresh { get; private set; }
-
-    /// <summary>Pages in <see cref="Kept"/> given back since the last seal; null if none.</summary>
-    public ulong* Dropped { get; private set; }
-
-    /// <summary>Pages that the checkpoint being written no longer uses, but the last durable one does; null if none.</summary>
+    /// <summary>Pages that the root being written no longer uses, but the last durable one does; null if none.</summary>
     public ulong* HeldNew { get; private set; }
 
-    /// <summary>Pages that the last durable checkpoint no longer uses, but the one before it does; null if none.</summary>
+    /// <summary>Pages that the last durable root no longer uses, but the one before it does; null if none.</summary>
     public ulong* HeldOld { get; private set; }
 
     /// <summary>Zero bits of <see cref="Taken"/>.</summary>
     public int FreeCount { get; set; }
 
-    /// <summary>Whether the allocator's list of regions with something in <see cref="Fresh"/> or <see cref="Dropped"/> has this one.</summary>
-    public bool IsTouched { get; set; }
+    /// <summary>Epochs that took something here or gave it back, and are not committed yet.</summary>
+    public int Users { get; set; }
 
     /// <summary>Whether the allocator's list of regions whose <see cref="Kept"/> is to be written has this one.</summary>
     public bool IsChanged { get; set; }
@@ -54,7 +48,7 @@ internal sealed unsafe class Region : IDisposable
     public bool IsHeld { get; set; }
 
     /// <summary>Whether there is nothing here that the disk does not say.</summary>
-    public bool IsIdle => !IsTouched && !IsChanged && !IsHeld;
+    public bool IsIdle => Users == 0 && !IsChanged && !IsHeld;
 
     public static bool Test(ulong* bitmap, int bit) => bitmap != null && (bitmap[bit >> 6] & (1UL << (bit & 63))) != 0;
 
@@ -100,12 +94,6 @@ internal sealed unsafe class Region : IDisposable
         return count;
     }
 
-    public ulong* EnsureFresh() => Fresh != null ? Fresh : Fresh = NewBitmap();
-
-    public ulong* EnsureDropped() => Dropped != null ? Dropped : Dropped = NewBitmap();
-
-    public ulong* EnsureHeldNew() => HeldNew != null ? HeldNew : HeldNew = NewBitmap();
-
     /// <summary>
     /// The first run of free pages from a bit on, below a limit: as long as wanted, or at least <paramref name="least"/> long.
     /// </summary>
@@ -150,33 +138,50 @@ internal sealed unsafe class Region : IDisposable
         return -1;
     }
 
-    /// <summary>Closes the epoch: what was given out is kept from now on, what was given back is held.</summary>
-    public void Seal()
+    /// <summary>Takes over what an epoch took and gave back. Returns by how much that changes the number of pages kept.</summary>
+    public int Apply(SpaceDelta.Part part)
     {
-        if (Fresh != null)
+        var before = Count(Kept);
+        if (part.Fresh != null)
         {
             for (var i = 0; i < Words; i++)
             {
-                Kept[i] |= Fresh[i];
+                Kept[i] |= part.Fresh[i];
             }
-
-            Fresh = FreeBitmap(Fresh);
         }
 
-        if (Dropped != null)
+        if (part.Dropped != null)
         {
+            HeldNew = HeldNew != null ? HeldNew : NewBitmap();
             for (var i = 0; i < Words; i++)
             {
-                Kept[i] &= ~Dropped[i];
+                Kept[i] &= ~part.Dropped[i];
+                HeldNew[i] |= part.Dropped[i];
             }
-
-            // HeldNew is empty at a seal: the checkpoint before it is complete.
-            HeldNew = Dropped;
-            Dropped = null;
         }
+
+        return Count(Kept) - before;
     }
 
-    /// <summary>The checkpoint is durable: what the one before it needed alone can be given out. Returns how many pages that is.</summary>
+    /// <summary>Makes what an epoch took, and will never be committed, free again. Returns how many pages that is.</summary>
+    public int Abandon(SpaceDelta.Part part)
+    {
+        var count = 0;
+        if (part.Fresh != null)
+        {
+            for (var i = 0; i < Words; i++)
+            {
+                Taken[i] &= ~part.Fresh[i];
+                count += BitOperations.PopCount(part.Fresh[i]);
+            }
+
+            FreeCount += count;
+        }
+
+        return count;
+    }
+
+    /// <summary>The root is durable: what the one before its predecessor needed alone can be given out. Returns how many pages that is.</summary>
     public int Release()
     {
         var count = 0;
@@ -202,13 +207,11 @@ internal sealed unsafe class Region : IDisposable
     {
         Taken = FreeBitmap(Taken);
         Kept = FreeBitmap(Kept);
-        Fresh = FreeBitmap(Fresh);
-        Dropped = FreeBitmap(Dropped);
         HeldNew = FreeBitmap(HeldNew);
         HeldOld = FreeBitmap(HeldOld);
     }
 
-    private static ulong* NewBitmap() => (ulong*)NativeMemory.AllocZeroed(FileLayout.PageSize);
+    public static ulong* NewBitmap() => (ulong*)NativeMemory.AllocZeroed(FileLayout.PageSize);
 
     private static ulong* FreeBitmap(ulong* bitmap)
     {

@@ -36,9 +36,11 @@ internal sealed class RootSlots
     }
 
     /// <summary>Chooses the root to open.</summary>
+    /// <param name="channel">The medium.</param>
+    /// <param name="refused">Roots whose catalogs were found damaged below what is looked at here.</param>
     /// <exception cref="HeapFormatException">Not a store, or of a newer version.</exception>
     /// <exception cref="HeapCorruptedException">No root can be opened.</exception>
-    public static RootSlots Open(StoreChannel channel)
+    public static RootSlots Open(StoreChannel channel, IReadOnlyCollection<ulong> refused)
     {
         var slots = new Superblock[FileLayout.SlotCount];
         var candidates = new RootCandidate[FileLayout.SlotCount];
@@ -51,7 +53,9 @@ internal sealed class RootSlots
         for (var i = 0; i < slots.Length; i++)
         {
             channel.Read(FileLayout.SuperblockOffset(i), DiskView.Bytes(ref slots[i]));
-            candidates[i] = new RootCandidate(Inspect(channel, i, ref slots[i]), slots[i].Sequence);
+            var state = Inspect(channel, i, ref slots[i]);
+            state = state == RootState.Valid && refused.Contains(slots[i].Sequence) ? RootState.CatalogDamaged : state;
+            candidates[i] = new RootCandidate(state, slots[i].Sequence);
         }
 
         for (var i = 0; i < slots.Length; i++)
@@ -139,7 +143,31 @@ internal sealed class RootSlots
             return RootState.FileTooShort;
         }
 
-        return Catalog.IsIntact(channel, root) ? RootState.Valid : RootState.CatalogDamaged;
+        return IsCatalogIntact(channel, root) ? RootState.Valid : RootState.CatalogDamaged;
+    }
+
+    /// <summary>Whether what the root names first is what was written there; what lies below is checked as it is read.</summary>
+    private static bool IsCatalogIntact(StoreChannel channel, in Superblock root)
+    {
+        if (root.Version == 1)
+        {
+            return Version1Catalog.TryRead(channel, root, out _);
+        }
+
+        var place = root.Catalog.Place;
+        if (place == 0)
+        {
+            return root.Sequence == 0; // a store that nothing was ever committed to
+        }
+
+        if (place >= root.FileLength >> FileLayout.PageShift)
+        {
+            return false;
+        }
+
+        Span<byte> page = stackalloc byte[FileLayout.PageSize];
+        channel.Read((long)(place << FileLayout.PageShift), page);
+        return DiskView.Hash(page) == root.Catalog.Checksum;
     }
 
     private static Superblock? Before(Superblock[] slots, RootCandidate[] candidates, int chosen)
@@ -173,7 +201,7 @@ internal sealed class RootSlots
                 RootState.Valid or RootState.Superseded or RootState.Empty => null,
                 RootState.Newer => $"it is of version {slots[i].Version}, newer than {FileLayout.Version}",
                 RootState.FileTooShort => $"the file has {channel.Length} bytes, but the root was written when it had {slots[i].FileLength}: it was cut short",
-                RootState.CatalogDamaged => $"its catalog, at offset {slots[i].Catalog.Place << FileLayout.PageShift}, does not match its checksum",
+                RootState.CatalogDamaged => $"its catalog, at offset {slots[i].Catalog.Place << FileLayout.PageShift}, does not match its checksum, or what it refers to does not",
                 RootState.ParentMismatch => "the root before it is not the one it was written after",
                 _ => "it does not match its own checksum: torn, or damaged",
             };

@@ -1,34 +1,23 @@
 namespace Everheap.Engine.Storage;
 
-/// <summary>Which of the two epochs that can be alive at once an allocation or release belongs to.</summary>
-internal enum Epoch
-{
-    /// <summary>The one the mutator is in: part of the checkpoint after the one being written.</summary>
-    Current,
-
-    /// <summary>The one that was sealed and is being written.</summary>
-    Sealed,
-}
-
-/// <summary>
-/// Gives out and takes back pages of the file. Its bitmaps are part of every checkpoint.
-/// </summary>
+/// <summary>Gives out and takes back pages of the file, for all heaps of a store. Its bitmaps are part of every root.</summary>
 /// <remarks>
 /// <para>Invariants:</para>
 /// <list type="number">
-/// <item>A page that any of the last <see cref="FileLayout.RootsKept"/> durable roots reaches, or that the checkpoint being written reaches, is never
-/// given out. A page in use is in Kept or Fresh; one given back by an epoch goes to Dropped, at that epoch's seal to HeldNew,
-/// when its checkpoint is durable to HeldOld, and when the next one is durable it is free.</item>
+/// <item>A page that any of the last <see cref="FileLayout.RootsKept"/> durable roots reaches, or that the root being written reaches, is never
+/// given out. A page in use is in Kept, or in the Fresh of the epoch that took it (<see cref="SpaceDelta"/>); one given back is in that epoch's Dropped, at
+/// the epoch's commit goes to HeldNew, when the root is durable to HeldOld, and when the next one is durable it is free.</item>
 /// <item>A page given out and given back within one epoch was never reachable from a root, and is free at once.</item>
-/// <item>The bitmap written for a checkpoint is exactly what that checkpoint reaches: what was held for its predecessors' sake
-/// is free in it, as it will be when it is opened.</item>
+/// <item>The bitmap written for a root is exactly what that root reaches: what epochs that are not committed took is free in it,
+/// and so is what was held for its predecessors' sake, as both will be when it is opened.</item>
 /// <item>Only bitmaps and directories that changed are written, each to the slot after the one that holds. The last RootsKept roots' slots
 /// are never written to, as there is one slot more than that.</item>
 /// <item>Nothing is read at opening: a directory or bitmap is loaded, and its checksum verified, at the first touch of its pages.</item>
+/// <item><see cref="ReservedPages"/> free pages are kept for commits, so that a store that is full can still give space back.</item>
 /// </list>
 /// <para>
-/// Concurrency: every member is called under the pager's gate, except <see cref="WriteChanged"/>, which the checkpoint writer calls while nobody else
-/// changes Kept (the mutator changes it only in <see cref="Seal"/>, which waits for the writer) or the entries of loaded regions.
+/// Thread safe: every member takes the lock but <see cref="WriteChanged"/>, which the commit calls while nobody else changes Kept
+/// (only <see cref="Apply"/> does) or the entries of loaded regions.
 /// </para>
 /// <para>
 /// Placement: next-fit, in runs. Pages of one checkpoint, which are written together, so lie together. Runs shorter
@@ -40,12 +29,15 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     /// <summary>A run shorter than this costs more to write than its space is worth, while there is not much free space.</summary>
     public const int ShortRunPages = 16;
 
+    /// <summary>Free pages that only commits may take once the file cannot grow: half a MiB.</summary>
+    public const int ReservedPages = 128;
+
     /// <summary>Regions whose bitmaps are in memory before idle ones are let go: 8 KiB each.</summary>
     public const int LoadedRegionsMax = 512;
 
+    private readonly Lock _lock = new();
     private readonly StoreChannel _channel;
     private readonly Group?[] _groups = new Group?[FileLayout.GroupCountMax];
-    private readonly List<Region> _touched = [];
     private readonly List<Region> _changed = [];
     private readonly List<Region> _held = [];
     private readonly List<Group> _changedGroups = [];
@@ -73,117 +65,165 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     }
 
     /// <summary>The length of the file as far as this allocator uses it, in bytes.</summary>
-    public long FileLength => _fileLength;
+    public long FileLength => Volatile.Read(ref _fileLength);
 
     /// <summary>The entries for groups, as they are after <see cref="WriteChanged"/>, to go into the root.</summary>
     public GroupEntries GroupEntries => _groupEntries;
 
-    /// <summary>Pages in use by the checkpoint being written, reserved pages of regions that have a bitmap included.</summary>
-    public long KeptPages => _keptPages;
+    /// <summary>Pages in use by the root being written, reserved pages of regions that have a bitmap included.</summary>
+    public long KeptPages => Volatile.Read(ref _keptPages);
+
+    /// <summary>Pages that cannot be given out: in use, held for older roots, or taken by epochs that are not committed.</summary>
+    public long TakenPages => Volatile.Read(ref _takenPages);
+
+    private long FreePages => (_fileLength >> FileLayout.PageShift) - _takenPages;
 
     /// <summary>Gives out a run of pages.</summary>
-    /// <param name="epoch">On whose behalf.</param>
+    /// <param name="delta">The epoch on whose behalf.</param>
     /// <param name="wanted">How many pages are wanted, at least 1.</param>
     /// <param name="count">How many the run has: 1 to <paramref name="wanted"/>.</param>
+    /// <param name="mayUseReserve">Whether it is for a commit.</param>
     /// <returns>The place of the first.</returns>
-    /// <exception cref="HeapFailedException">The file cannot grow.</exception>
-    /// <exception cref="HeapException">The file has reached its largest length.</exception>
-    public ulong Allocate(Epoch epoch, int wanted, out int count)
+    /// <exception cref="HeapFullException">The file cannot grow, for now or for good.</exception>
+    /// <exception cref="HeapFailedException">Growing the file failed.</exception>
+    public ulong Allocate(SpaceDelta delta, int wanted, out int count, bool mayUseReserve = false)
     {
-        var least = Math.Min(wanted, ShortRunPages);
-        while (true)
+        lock (_lock)
         {
-            if (least > 1 && !_longRunsExhausted)
+            if (!mayUseReserve)
             {
-                if (TryAllocate(epoch, wanted, least, out var place, out count))
+                EnsureFreeLocked(ReservedPages + 1);
+                wanted = (int)Math.Min(wanted, FreePages - ReservedPages);
+            }
+
+            var least = Math.Min(wanted, ShortRunPages);
+            while (true)
+            {
+                if (least > 1 && !_longRunsExhausted)
                 {
-                    return place;
+                    if (TryAllocate(delta, wanted, least, out var place, out count))
+                    {
+                        return place;
+                    }
+
+                    _longRunsExhausted = true;
                 }
 
-                _longRunsExhausted = true;
-            }
+                var pages = _fileLength >> FileLayout.PageShift;
+                var isMostlyFull = FreePages < pages / 4;
+                if (least > 1 && isMostlyFull && TryGrow())
+                {
+                    continue;
+                }
 
-            var pages = _fileLength >> FileLayout.PageShift;
-            var isMostlyFull = pages - _takenPages < pages / 4;
-            if (least > 1 && isMostlyFull && TryGrow())
-            {
-                continue;
-            }
+                if (TryAllocate(delta, wanted, 1, out var shortPlace, out count))
+                {
+                    return shortPlace;
+                }
 
-            if (TryAllocate(epoch, wanted, 1, out var shortPlace, out count))
-            {
-                return shortPlace;
-            }
-
-            if (!TryGrow())
-            {
-                throw new HeapException($"{_channel.Name}: the store is full: a file has at most {FileLayout.FileLengthMax} bytes. Release what is not needed.");
+                if (!TryGrow())
+                {
+                    throw Full();
+                }
             }
         }
     }
 
-    /// <summary>Whether a page was given out in the current epoch: no root reaches it, so it may be written over.</summary>
-    public bool IsFresh(ulong place) =>
-        Region.Test(GetRegion((int)(place >> FileLayout.RegionShift)).Fresh, (int)(place & (FileLayout.RegionPages - 1)));
+    /// <summary>Makes sure that so many pages are free, by growing if need be; then a commit that takes no more cannot find the medium full half-way.</summary>
+    /// <exception cref="HeapFullException">The file cannot grow, for now or for good.</exception>
+    public void EnsureFree(long pages)
+    {
+        lock (_lock)
+        {
+            EnsureFreeLocked(pages);
+        }
+    }
 
-    /// <summary>Takes a page back.</summary>
+    /// <summary>Whether a page was given out to this epoch: no root reaches it, so it may be written over.</summary>
+    public bool IsFresh(SpaceDelta delta, ulong place)
+    {
+        lock (_lock)
+        {
+            return delta.IsFresh(place);
+        }
+    }
+
+    /// <summary>Takes a page, or a node of a page map, back.</summary>
+    /// <param name="delta">The epoch that no longer uses it.</param>
+    /// <param name="entry">What was there.</param>
+    /// <param name="level">0 for a page, else the node's level.</param>
+    /// <param name="earlier">The epoch before, if that is not committed yet: it may have been given out to that one.</param>
     /// <exception cref="HeapCorruptedException">The page is not in use: the page map and the bitmaps disagree.</exception>
-    public void Release(Epoch epoch, ulong place)
+    public void Release(SpaceDelta delta, in MapEntry entry, int level, SpaceDelta? earlier)
     {
-        var region = GetRegion((int)(place >> FileLayout.RegionShift));
-        var bit = (int)(place & (FileLayout.RegionPages - 1));
-        if (epoch == Epoch.Current && Region.Test(region.Fresh, bit))
+        lock (_lock)
         {
-            Region.Clear(region.Fresh, bit);
-            Region.Clear(region.Taken, bit);
-            region.FreeCount++;
-            _takenPages--;
-            return;
-        }
-
-        if (bit < FileLayout.RegionReservedPages || !Region.Test(region.Kept, bit) || Region.Test(region.Dropped, bit))
-        {
-            throw new HeapCorruptedException(
-                $"{_channel.Name}: file page {place} (offset {place << FileLayout.PageShift}) is given back, but the allocator has it as free. Run verify.",
-                fileOffset: (long)(place << FileLayout.PageShift));
-        }
-
-        if (epoch == Epoch.Current)
-        {
-            Touch(region);
-            Region.Set(region.EnsureDropped(), bit);
-        }
-        else
-        {
-            Region.Clear(region.Kept, bit);
-            _keptPages--;
-            Change(region);
-            Hold(region);
-            Region.Set(region.EnsureHeldNew(), bit);
-        }
-    }
-
-    /// <summary>Closes the current epoch and opens the next. The previous checkpoint is complete.</summary>
-    public void Seal()
-    {
-        foreach (var region in _touched)
-        {
-            region.IsTouched = false;
-            if (region.Dropped != null)
+            var region = GetRegion((int)(entry.Place >> FileLayout.RegionShift));
+            var bit = (int)(entry.Place & (FileLayout.RegionPages - 1));
+            var part = delta.Find(region.Index);
+            if (part is not null && Region.Test(part.Fresh, bit))
             {
-                Hold(region);
+                Region.Clear(part.Fresh, bit);
+                Region.Clear(region.Taken, bit);
+                region.FreeCount++;
+                _takenPages--;
+                return;
             }
 
-            var before = Region.Count(region.Kept);
-            region.Seal();
-            _keptPages += Region.Count(region.Kept) - before;
-            Change(region);
-        }
+            var isInUse = bit >= FileLayout.RegionReservedPages && (Region.Test(region.Kept, bit) || earlier?.IsFresh(entry.Place) == true);
+            if (!isInUse || (part is not null && Region.Test(part.Dropped, bit)))
+            {
+                throw new HeapCorruptedException(
+                    $"{_channel.Name}: file page {entry.Place} (offset {entry.Place << FileLayout.PageShift}) is given back, but the allocator has it as free. Run verify.",
+                    fileOffset: (long)(entry.Place << FileLayout.PageShift));
+            }
 
-        _touched.Clear();
+            Region.Set(delta.FindOrAdd(region).EnsureDropped(), bit);
+            if (level > 0)
+            {
+                delta.DroppedNodes.Add(new DroppedNode(entry, level));
+            }
+        }
     }
 
-    /// <summary>Writes the bitmaps and directories that the sealed epoch changed. Returns the bytes written.</summary>
+    /// <summary>Forgets an epoch that will never be committed: what it took is free, what it gave back is not.</summary>
+    public void Abandon(SpaceDelta delta)
+    {
+        lock (_lock)
+        {
+            foreach (var part in delta.Parts)
+            {
+                _takenPages -= part.Region.Abandon(part);
+            }
+
+            delta.Dispose();
+            _longRunsExhausted = false;
+        }
+    }
+
+    /// <summary>Makes epochs part of the root that is being put together.</summary>
+    public void Apply(IEnumerable<SpaceDelta> deltas)
+    {
+        lock (_lock)
+        {
+            foreach (var delta in deltas)
+            {
+                foreach (var part in delta.Parts)
+                {
+                    _keptPages += part.Region.Apply(part);
+                    Change(part.Region);
+                    if (part.Dropped != null)
+                    {
+                        Hold(part.Region);
+                    }
+                }
+
+                delta.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Writes the bitmaps and directories that changed. Returns the bytes written.</summary>
     public long WriteChanged()
     {
         long bytes = 0;
@@ -224,27 +264,30 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         return bytes;
     }
 
-    /// <summary>The checkpoint that was being written is durable: what only the root before its predecessor needed is free.</summary>
+    /// <summary>The root that was being written is durable: what only the root before its predecessor needed is free.</summary>
     public void OnDurable()
     {
-        var keep = 0;
-        for (var i = 0; i < _held.Count; i++)
+        lock (_lock)
         {
-            var region = _held[i];
-            _takenPages -= region.Release();
-            region.IsHeld = region.HeldOld != null;
-            if (region.IsHeld)
+            var keep = 0;
+            for (var i = 0; i < _held.Count; i++)
             {
-                _held[keep++] = region;
+                var region = _held[i];
+                _takenPages -= region.Release();
+                region.IsHeld = region.HeldOld != null;
+                if (region.IsHeld)
+                {
+                    _held[keep++] = region;
+                }
             }
-        }
 
-        _held.RemoveRange(keep, _held.Count - keep);
-        _previous = null; // It is no longer one of the roots that are kept.
-        _longRunsExhausted = false;
-        if (_loadedRegions > LoadedRegionsMax)
-        {
-            UnloadIdle();
+            _held.RemoveRange(keep, _held.Count - keep);
+            _previous = null; // It is no longer one of the roots that are kept.
+            _longRunsExhausted = false;
+            if (_loadedRegions > LoadedRegionsMax)
+            {
+                UnloadIdle();
+            }
         }
     }
 
@@ -259,6 +302,17 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
 
     private static byte NextSlot(in SpaceEntry entry) => entry.Written == 0 ? (byte)0 : (byte)((entry.Slot + 1) % FileLayout.SlotCount);
 
+    private void EnsureFreeLocked(long pages)
+    {
+        while (FreePages < pages)
+        {
+            if (!TryGrow())
+            {
+                throw Full();
+            }
+        }
+    }
+
     private void WriteSlot(ref SpaceEntry entry, long offset, void* page)
     {
         var bytes = new ReadOnlySpan<byte>(page, FileLayout.PageSize);
@@ -268,7 +322,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         entry.Written = 1;
     }
 
-    private bool TryAllocate(Epoch epoch, int wanted, int least, out ulong place, out int count)
+    private bool TryAllocate(SpaceDelta delta, int wanted, int least, out ulong place, out int count)
     {
         var pages = _fileLength >> FileLayout.PageShift;
         var regions = (int)((pages + FileLayout.RegionPages - 1) >> FileLayout.RegionShift);
@@ -293,7 +347,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             var bit = region.FindRun(from, limit, wanted, least, out count);
             if (bit >= 0)
             {
-                Take(epoch, region, bit, count);
+                Take(delta, region, bit, count);
                 place = ((ulong)index << FileLayout.RegionShift) + (uint)bit;
                 _cursor = (long)place + count;
                 return true;
@@ -305,25 +359,13 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         return false;
     }
 
-    private void Take(Epoch epoch, Region region, int bit, int count)
+    private void Take(SpaceDelta delta, Region region, int bit, int count)
     {
-        ulong* owner;
-        if (epoch == Epoch.Current)
-        {
-            Touch(region);
-            owner = region.EnsureFresh();
-        }
-        else
-        {
-            Change(region);
-            owner = region.Kept;
-            _keptPages += count;
-        }
-
+        var fresh = delta.FindOrAdd(region).EnsureFresh();
         for (var i = bit; i < bit + count; i++)
         {
             Region.Set(region.Taken, i);
-            Region.Set(owner, i);
+            Region.Set(fresh, i);
         }
 
         region.FreeCount -= count;
@@ -339,16 +381,29 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             return false;
         }
 
-        // A crash while growing may have left the file longer than its root says; it is never cut.
+        // A crash while growing may have left the file longer than its root says.
         if (length > _channel.Length)
         {
-            _channel.Resize(length);
+            if (!_channel.TryResize(length))
+            {
+                // There is no room for a large step. There may be some for a small one.
+                length = Math.Min(_fileLength + FileLayout.GrowthMin, FileLayout.FileLengthMax);
+                if (length > _channel.Length && !_channel.TryResize(length))
+                {
+                    return false;
+                }
+            }
         }
 
-        _fileLength = length;
+        Volatile.Write(ref _fileLength, length);
         _longRunsExhausted = false;
         return true;
     }
+
+    private HeapFullException Full() => _fileLength >= FileLayout.FileLengthMax
+        ? new HeapFullException($"{_channel.Name}: the store is full: a file has at most {FileLayout.FileLengthMax} bytes. Drop checkpoints or heaps, or clear what is not needed.")
+        : new HeapFullException(
+            $"{_channel.Name}: there is no room for the file to grow past {_fileLength} bytes. Nothing is lost: make room on the disk (or drop checkpoints or heaps), and go on.");
 
     private int FreeCount(int index)
     {
@@ -357,15 +412,6 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         return group.Regions[slot] is { } region ? region.FreeCount
             : group.Entries[slot].Written == 0 ? FileLayout.RegionPages - FileLayout.RegionReservedPages
             : (int)group.Entries[slot].FreePages;
-    }
-
-    private void Touch(Region region)
-    {
-        if (!region.IsTouched)
-        {
-            region.IsTouched = true;
-            _touched.Add(region);
-        }
     }
 
     private void Change(Region region)

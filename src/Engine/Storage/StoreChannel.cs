@@ -6,7 +6,8 @@ namespace Everheap.Engine.Storage;
 /// The store's one way to its medium: counts bytes, and latches the first failure.
 /// </summary>
 /// <remarks>
-/// Invariant: after the first write, resize or flush that failed, nothing is written any more. After a failed flush nobody knows what
+/// Invariant: after the first write, resize or flush that failed, nothing is written any more. (A resize for which there was no room changed nothing, and does
+/// not count.) After a failed flush nobody knows what
 /// the system still holds, so a later one that succeeds would prove nothing; only opening again, from what can be read, does.
 /// Invariant: before the first write over anything, what was found at opening is made durable. A process that was killed between writing a root and flushing
 /// it leaves a root that can be read and that a power cut still takes away; writing over what only the root before it needs would then cost both.
@@ -85,12 +86,19 @@ internal sealed class StoreChannel(IStorageMedium medium)
     /// <summary>Nothing was found at opening: the store is being created.</summary>
     public void MarkNew() => _isFoundDurable = true;
 
-    public void Resize(long length)
+    /// <summary>Sets the length.</summary>
+    /// <returns>False if there is no room: nothing was changed, and nothing is latched.</returns>
+    public bool TryResize(long length)
     {
         ThrowIfFailed();
         try
         {
             medium.Resize(length);
+            return true;
+        }
+        catch (MediumFullException)
+        {
+            return false;
         }
         catch (Exception failure) when (Latch(failure))
         {

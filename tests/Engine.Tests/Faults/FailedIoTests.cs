@@ -63,7 +63,7 @@ internal sealed class FailedIoTests
             Assert.That(first.Message, Does.Contain("Input/output error").And.Contain("simulated medium"));
             Assert.That(second.Message, Does.Contain("Input/output error"));
             Assert.That(second.InnerException, Is.InstanceOf<IOException>());
-            Assert.That(store.Checkpoints[^1].Number, Is.EqualTo((long)heap.LatestCheckpointNumber));
+            Assert.That(store.History(SimulatedStores.HeapName)[^1].Number, Is.EqualTo((long)heap.LatestCheckpointNumber));
         });
         SimulatedStores.AssertFilled(heap, SimulatedStores.Address, 20, version: 1);
     }
@@ -97,7 +97,7 @@ internal sealed class FailedIoTests
             SimulatedStores.Fill(heap, SimulatedStores.Address, 100, version: 1);
             heap.Checkpoint();
             medium.Capacity = medium.Length + (1 << 20);
-            HeapFailedException full = Assert.Throws<HeapFailedException>(() =>
+            HeapFullException full = Assert.Throws<HeapFullException>(() =>
             {
                 for (int i = 0; i < 100; i++)
                 {
@@ -105,7 +105,7 @@ internal sealed class FailedIoTests
                     heap.Checkpoint();
                 }
             })!;
-            Assert.That(full.Message, Does.Contain("No space left"));
+            Assert.That(full.Message, Does.Contain("no room"));
         }
 
         // Still full: what was committed can be read.
@@ -128,6 +128,40 @@ internal sealed class FailedIoTests
             SimulatedStores.AssertFilled(heap, SimulatedStores.Address, 1000, version: 3);
             Assert.That(store.Verify().IsSound, Is.True);
         }
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void The_same_process_goes_on_once_there_is_room(bool inCheckpoint)
+    {
+        SimulatedMedium medium = new(1);
+        using HeapStore store = HeapStore.Create(medium, SimulatedStores.Smallest);
+        using PersistentHeap heap = store.CreateHeap(SimulatedStores.HeapName);
+        SimulatedStores.Fill(heap, SimulatedStores.Address, 100, version: 1);
+        heap.Checkpoint();
+        medium.Capacity = medium.Length;
+        int written = 0;
+        Assert.Throws<HeapFullException>(() =>
+        {
+            for (; written < 2000; written++)
+            {
+                if (inCheckpoint && written % 150 == 149)
+                {
+                    heap.Checkpoint();
+                }
+
+                SimulatedStores.Fill(heap, SimulatedStores.Address + ((ulong)written * PersistentHeap.PageSize), 1, version: 2);
+            }
+        });
+        Assert.That(() => heap.Checkpoint(), Throws.InstanceOf<HeapFullException>());
+        SimulatedStores.AssertFilled(heap, SimulatedStores.Address, written, version: 2);
+        Assert.That(store.Verify().Problems, Is.Empty);
+
+        medium.Capacity = long.MaxValue;
+        SimulatedStores.Fill(heap, SimulatedStores.Address + ((ulong)written * PersistentHeap.PageSize), 2000 - written, version: 2);
+        heap.Checkpoint();
+        SimulatedStores.AssertFilled(heap, SimulatedStores.Address, 2000, version: 2);
+        Assert.That(store.Verify().Problems, Is.Empty);
     }
 
     /// <summary>Three checkpoints with evictions between them. Versions count up with each; tells how many had returned.</summary>

@@ -137,9 +137,9 @@ internal sealed partial class HeapRun : IDisposable
             throw new AssertionException($"{when}: {_store.SkippedRoots.Count} roots were skipped; a crash can tear only one.");
         }
 
-        if (_store.Checkpoints.Count > 0 && _store.Checkpoints[^1].Number != _sealed)
+        if (_store.History(HeapName)[^1].Number != _sealed)
         {
-            throw new AssertionException($"{when}: the history ends at {_store.Checkpoints[^1].Number}, the heap is at {_sealed}.");
+            throw new AssertionException($"{when}: the history ends at {_store.History(HeapName)[^1].Number}, the heap is at {_sealed}.");
         }
 
         _model = model.Snapshot();

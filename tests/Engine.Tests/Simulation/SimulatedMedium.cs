@@ -144,7 +144,7 @@ internal sealed class SimulatedMedium : IStorageMedium
             IoFault? fault = TakeFault($"resize to {length}");
             if (length > Capacity)
             {
-                fault ??= IoFault.Full;
+                throw new MediumFullException("No space left on device (simulated).");
             }
 
             if (fault is null)

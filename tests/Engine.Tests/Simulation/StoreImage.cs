@@ -6,6 +6,9 @@ namespace Everheap.Engine.Tests.Simulation;
 /// <summary>A reader of the format of its own, for tests that damage one particular structure: it follows docs/format.md and checks nothing.</summary>
 internal sealed class StoreImage
 {
+    private const ulong FirstHeapPage = CatalogLayout.HeapsAddress / FileLayout.PageSize;
+    private const ulong HeapPages = CatalogLayout.HeapCountMax * HeapRecord.Size / FileLayout.PageSize;
+
     private readonly SparseImage _image;
 
     public StoreImage(SparseImage image)
@@ -15,7 +18,6 @@ internal sealed class StoreImage
             .Where(slot => At<Superblock>(FileLayout.SuperblockOffset(slot)).Magic == FileLayout.SuperblockMagic)
             .MaxBy(slot => At<Superblock>(FileLayout.SuperblockOffset(slot)).Sequence);
         Root = At<Superblock>(FileLayout.SuperblockOffset(Slot));
-        Catalog = At<CatalogPage>((long)Root.Catalog.Place * FileLayout.PageSize);
     }
 
     /// <summary>The slot of the newest root.</summary>
@@ -23,7 +25,12 @@ internal sealed class StoreImage
 
     public Superblock Root { get; }
 
-    public CatalogPage Catalog { get; }
+    /// <summary>The heaps that the newest root's catalog knows, by name.</summary>
+    public IReadOnlyDictionary<string, HeapRecord> Heaps => WalkCatalog()
+        .Where(place => place.Level == 0 && place.PageNumber >= FirstHeapPage && place.PageNumber < FirstHeapPage + HeapPages)
+        .SelectMany(place => Enumerable.Range(0, FileLayout.PageSize / HeapRecord.Size).Select(i => At<HeapRecord>(place.Offset + (i * HeapRecord.Size))))
+        .Where(heap => heap.Id != 0)
+        .ToDictionary(heap => RecordText.Of(heap));
 
     public long CatalogOffset => (long)Root.Catalog.Place * FileLayout.PageSize;
 
@@ -36,7 +43,10 @@ internal sealed class StoreImage
     }
 
     /// <summary>The nodes and pages of the first heap: level (0 for pages), first page number below, and offset in the file.</summary>
-    public IEnumerable<(int Level, ulong PageNumber, long Offset)> Walk() => Walk(Catalog.Heaps[0].MapRoot, FileLayout.NodeLevels, 0);
+    public IEnumerable<(int Level, ulong PageNumber, long Offset)> Walk() => Walk(Heaps.Values.First().MapRoot, FileLayout.NodeLevels, 0);
+
+    /// <summary>The nodes and pages of the catalog.</summary>
+    public IEnumerable<(int Level, ulong PageNumber, long Offset)> WalkCatalog() => Walk(Root.Catalog, FileLayout.NodeLevels, 0);
 
     /// <summary>The slot of a region's bitmap that the newest root refers to, as an offset.</summary>
     public long BitmapOffset(int region)

@@ -45,7 +45,8 @@ internal sealed class DiskLayoutTests
         table.Field(64, 8, (ref s) => ref s.TimeTicks);
         table.Field(72, 16, (ref s) => ref s.Catalog);
         table.Field(88, 8, (ref s) => ref s.AllocatedPages);
-        table.Field(96, 160, (ref s) => ref s.Reserved);
+        table.Field(96, 8, (ref s) => ref s.CatalogPages);
+        table.Field(104, 152, (ref s) => ref s.Reserved);
         table.Field(256, 2048, (ref s) => ref s.Groups);
         table.EndsAt(2304);
     }
@@ -60,26 +61,66 @@ internal sealed class DiskLayoutTests
         table.Field(72, 16, (ref s) => ref s.MapRoot);
         table.Field(88, 8, (ref s) => ref s.MappedPages);
         table.Field(96, 8, (ref s) => ref s.CreatedTicks);
-        table.EndsAt(104);
+        table.Field(104, 8, (ref s) => ref s.Number);
+        table.Field(112, 8, (ref s) => ref s.OriginNumber);
+        table.Field(120, 4, (ref s) => ref s.OriginId);
+        table.Field(124, 4, (ref s) => ref s.KeepLast);
+        table.Field(128, 8, (ref s) => ref s.KeepForTicks);
+        table.EndsAt(136);
     }
 
     [Test]
     public void A_checkpoint_record_has_no_padding()
     {
-        Table<CheckpointRecord> table = new(48);
-        table.Field(0, 8, (ref s) => ref s.Number);
-        table.Field(8, 8, (ref s) => ref s.TimeTicks);
-        table.Field(16, 8, (ref s) => ref s.Pages);
-        table.Field(24, 8, (ref s) => ref s.Bytes);
-        table.Field(32, 8, (ref s) => ref s.PauseTicks);
-        table.Field(40, 8, (ref s) => ref s.DurationTicks);
-        table.IsComplete();
+        Table<CheckpointRecord> table = new(256);
+        table.Field(0, 4, (ref s) => ref s.HeapId);
+        table.Field(4, 4, (ref s) => ref s.Flags);
+        table.Field(8, 8, (ref s) => ref s.Number);
+        table.Field(16, 8, (ref s) => ref s.TimeTicks);
+        table.Field(24, 8, (ref s) => ref s.Pages);
+        table.Field(32, 8, (ref s) => ref s.Bytes);
+        table.Field(40, 8, (ref s) => ref s.PauseTicks);
+        table.Field(48, 8, (ref s) => ref s.DurationTicks);
+        table.Field(56, 16, (ref s) => ref s.MapRoot);
+        table.Field(72, 8, (ref s) => ref s.MappedPages);
+        table.Field(80, 4, (ref s) => ref s.NameLength);
+        table.Field(84, 4, (ref s) => ref s.Reserved);
+        table.Field(88, 64, (ref s) => ref s.Name);
+        table.EndsAt(152);
     }
 
     [Test]
-    public void A_catalog_is_one_page_of_heaps_and_history()
+    public void A_catalog_starts_with_a_header_and_its_tables_do_not_overlap()
     {
-        Table<CatalogPage> table = new(4096);
+        Table<CatalogHeader> table = new(64);
+        table.Field(0, 8, (ref s) => ref s.Magic);
+        table.Field(8, 4, (ref s) => ref s.HeapSlots);
+        table.Field(12, 4, (ref s) => ref s.CheckpointSlots);
+        table.Field(16, 4, (ref s) => ref s.ReclaimCount);
+        table.Field(20, 4, (ref s) => ref s.NextHeapId);
+        table.Field(24, 8, (ref s) => ref s.SharedPages);
+        table.Field(32, 8, (ref s) => ref s.Sequence);
+        table.EndsAt(40);
+
+        Table<ReclaimRecord> reclaim = new(32);
+        reclaim.Field(0, 16, (ref s) => ref s.Node);
+        reclaim.Field(16, 4, (ref s) => ref s.Level);
+        reclaim.EndsAt(20);
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(CatalogLayout.HeaderAddress + CatalogHeader.Size, Is.LessThanOrEqualTo(CatalogLayout.HeapsAddress));
+            Assert.That(CatalogLayout.HeapAddress(CatalogLayout.HeapCountMax), Is.LessThanOrEqualTo(CatalogLayout.CheckpointsAddress));
+            Assert.That(CatalogLayout.CheckpointAddress(CatalogLayout.CheckpointCountMax), Is.LessThanOrEqualTo(CatalogLayout.ReclaimAddress));
+            Assert.That(CatalogLayout.ReclaimEntryAddress(CatalogLayout.ReclaimCountMax), Is.LessThanOrEqualTo(CatalogLayout.CountsAddress));
+            Assert.That(CatalogLayout.CountAddress(FileLayout.FileLengthMax / FileLayout.PageSize), Is.LessThanOrEqualTo(PersistentHeap.AddressSpaceBytes));
+        });
+    }
+
+    [Test]
+    public void The_catalog_of_version_1_was_one_page_of_heaps_and_history()
+    {
+        Table<Version1Catalog> table = new(4096);
         table.Field(0, 8, (ref s) => ref s.Magic);
         table.Field(8, 8, (ref s) => ref s.Sequence);
         table.Field(16, 4, (ref s) => ref s.HeapCount);
@@ -149,7 +190,8 @@ internal sealed class DiskLayoutTests
         Assert.Multiple(() =>
         {
             Assert.That(BitConverter.GetBytes(FileLayout.SuperblockMagic), Is.EqualTo("EVERHEAP"u8.ToArray()));
-            Assert.That(BitConverter.GetBytes(FileLayout.CatalogMagic), Is.EqualTo("EHCATLOG"u8.ToArray()));
+            Assert.That(BitConverter.GetBytes(CatalogLayout.HeaderMagic), Is.EqualTo("EHCATAL2"u8.ToArray()));
+            Assert.That(BitConverter.GetBytes(Version1Catalog.ExpectedMagic), Is.EqualTo("EHCATLOG"u8.ToArray()));
             Assert.That(BitConverter.GetBytes(FileLayout.HolderMagic), Is.EqualTo("EHHOLDER"u8.ToArray()));
             Assert.That(BitConverter.GetBytes(FileLayout.NoteMagic), Is.EqualTo("EHNOTE01"u8.ToArray()));
         });

@@ -34,6 +34,6 @@ public sealed class SupersededRootTests
 
         using HeapStore opened = HeapStore.Open(path);
         Assert.That(opened.SkippedRoots, Has.Count.EqualTo(reported));
-        Assert.That(opened.LatestCheckpointNumber, Is.EqualTo(age == 0 ? 3 : 4));
+        Assert.That(opened.GetHeap("main").LatestCheckpoint, Is.EqualTo(age == 0 ? 3 : 4));
     }
 }

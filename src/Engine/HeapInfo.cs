@@ -1,0 +1,18 @@
+namespace Everheap.Engine;
+
+/// <summary>A heap of a store, as the newest durable root has it.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Created">When it was created, UTC.</param>
+/// <param name="LatestCheckpoint">The number of its latest checkpoint.</param>
+/// <param name="MappedPages">Pages of its address space that hold something.</param>
+/// <param name="OriginName">The heap that it was forked from; null if it was not, or if that heap is gone.</param>
+/// <param name="OriginCheckpoint">The checkpoint that it was forked from; 0 if it was not.</param>
+/// <param name="Retention">Which of its checkpoints are retained.</param>
+public sealed record HeapInfo(
+    string Name,
+    DateTimeOffset Created,
+    long LatestCheckpoint,
+    long MappedPages,
+    string? OriginName,
+    long OriginCheckpoint,
+    RetentionPolicy Retention);

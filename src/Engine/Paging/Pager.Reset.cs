@@ -1,0 +1,51 @@
+using Everheap.Engine.Storage;
+
+namespace Everheap.Engine.Paging;
+
+// Going back: everything resident is forgotten, and another page map is served from now on.
+internal sealed unsafe partial class Pager
+{
+    /// <summary>
+    /// Forgets the current epoch and all that is resident, and goes on from another page map. Called by the mutator while no checkpoint is being written and none
+    /// has stalled.
+    /// </summary>
+    /// <param name="mapRoot">The root node of the page map.</param>
+    /// <param name="mappedPages">Pages that have a place in it.</param>
+    public void Reset(MapEntry mapRoot, long mappedPages)
+    {
+        lock (_gate)
+        {
+            foreach (var window in _windows)
+            {
+                window.ClearAll();
+            }
+
+            _index.Clear();
+            _pool.Clear();
+            for (var level = 0; level <= FileLayout.NodeLevels; level++)
+            {
+                _dirty[level] = FrameList.Empty;
+                _sealed[level] = FrameList.Empty;
+            }
+
+            _hand = 0;
+            _deferredLeaves = 0;
+            _deferred.Forget();
+            _deferred.Wipe();
+            _epochEvictedPages = 0;
+            _epochEvictedBytes = 0;
+            _space!.Abandon(_delta);
+            _delta = new SpaceDelta();
+            if (_sealedDelta is not null)
+            {
+                _space.Abandon(_sealedDelta);
+                _sealedDelta = null;
+            }
+
+            _stalled = null;
+            _isMapSealed = false;
+            MapRoot = mapRoot;
+            MappedPages = mappedPages;
+        }
+    }
+}
