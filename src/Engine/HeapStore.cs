@@ -40,6 +40,7 @@ public sealed partial class HeapStore : IDisposable
     public const int ReclaimPagesDefault = 65_536;
 
     private readonly Lock _lock = new();
+    private readonly Lock _compactionLock = new();
     private readonly IStorageMedium _medium;
     private readonly HeapStoreOptions _options;
     private readonly NoteSlots _note;

@@ -27,6 +27,9 @@ public sealed class PersistentHeap : IDisposable
     /// <summary>The address after the last that can be used: the 64 GiB above hold the engine's own account of address ranges.</summary>
     public const ulong AddressEnd = AddressSpaceBytes - (1UL << 36);
 
+    /// <summary>Pages that a checkpoint moves out of the tail of the file, at most: 4 MiB.</summary>
+    private const int RelocatedPagesMax = 1024;
+
     private readonly HeapStore _store;
     private readonly HeapEntry _entry;
     private readonly Pager _pager;
@@ -212,6 +215,7 @@ public sealed class PersistentHeap : IDisposable
             _writer.Retry().Wait();
         }
 
+        LeaveTail();
         return _writer.Begin();
     }
 
@@ -290,6 +294,22 @@ public sealed class PersistentHeap : IDisposable
             _pager.Write(address >> PageShift, offset, source[..count]);
             address += (ulong)count;
             source = source[count..];
+        }
+    }
+
+    /// <summary>While the file is being made shorter, moves some of what is in its tail.</summary>
+    private void LeaveTail()
+    {
+        if (_store.Allocator!.Ceiling is { } ceiling)
+        {
+            try
+            {
+                _pager.Relocate(ceiling, RelocatedPagesMax);
+            }
+            catch (HeapFullException)
+            {
+                _store.Allocator.LiftCeiling(); // There is no room to move through. That is no reason not to make a checkpoint.
+            }
         }
     }
 

@@ -223,6 +223,9 @@ internal sealed class Catalog : IDisposable
         return record;
     }
 
+    /// <summary>Has a page written to a fresh place by the commit, with the content it has.</summary>
+    public unsafe void Rewrite(ulong page) => _ = (nint)_pager.Store(page);
+
     /// <summary>Writes everything that the commit changed in the catalog, to fresh places. Returns the bytes written.</summary>
     public long WriteChanges(ulong sequence)
     {

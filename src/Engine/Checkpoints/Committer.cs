@@ -33,7 +33,6 @@ internal sealed class Committer
     private readonly SpaceAllocator _allocator;
     private readonly RootSlots _roots;
     private readonly TimeProvider _time;
-    private readonly SharedPages _shared;
     private List<Request> _queue = [];
     private readonly HashSet<HeapEntry> _unpruned = [];
     private bool _hasTakenOver;
@@ -47,8 +46,8 @@ internal sealed class Committer
         _roots = roots;
         _time = time;
         Catalog = catalog;
-        _shared = new SharedPages(catalog, channel);
-        Reclaimer = new Reclaimer(catalog, _shared);
+        Shared = new SharedPages(catalog, channel);
+        Reclaimer = new Reclaimer(catalog, Shared);
         _hasTakenOver = roots.Current.Version == FileLayout.Version;
         _sequence = roots.Current.Sequence;
     }
@@ -57,6 +56,8 @@ internal sealed class Committer
     public Catalog Catalog { get; }
 
     public Reclaimer Reclaimer { get; }
+
+    public SharedPages Shared { get; }
 
     /// <summary>The time, by the store's clock.</summary>
     public DateTime UtcNow => _time.GetUtcNow().UtcDateTime;
@@ -87,6 +88,24 @@ internal sealed class Committer
         return result;
     }
 
+    /// <summary>The same, for a change that takes places from the file and gives some back; if it refuses, those it took are free again.</summary>
+    public T Execute<T>(Func<SpaceDelta, T> change)
+    {
+        T result = default!;
+        var delta = new SpaceDelta();
+        try
+        {
+            Submit(new Request(() => result = change(delta), delta));
+        }
+        catch
+        {
+            _allocator.Abandon(delta);
+            throw;
+        }
+
+        return result;
+    }
+
     /// <summary>Makes a heap's epoch its latest checkpoint, and returns when that is durable.</summary>
     /// <exception cref="HeapFullException">There is no room; nothing was changed, and it can be tried again.</exception>
     /// <exception cref="HeapFailedException">Writing failed, now or earlier.</exception>
@@ -103,7 +122,7 @@ internal sealed class Committer
     {
         if (root.Place != 0)
         {
-            _shared.Add(root.Place);
+            Shared.Add(root.Place);
         }
     }
 
@@ -287,7 +306,7 @@ internal sealed class Committer
         {
             if (TryApply(request) && request.Delta is { } delta)
             {
-                _shared.Resolve(delta);
+                Shared.Resolve(delta);
                 deltas.Add(delta);
             }
         }
@@ -298,6 +317,7 @@ internal sealed class Committer
         Catalog.WriteChanges(root.Sequence);
         deltas.Add(Catalog.SealedDelta);
         _allocator.Apply(deltas);
+        _allocator.CutTail();
         _allocator.WriteChanged();
 
         root.Catalog = Catalog.MapRoot;
@@ -307,9 +327,11 @@ internal sealed class Committer
         root.AllocatedPages = (ulong)_allocator.KeptPages;
         root.Groups = _allocator.GroupEntries;
         _channel.Flush();
+        var lengthBefore = (long)_roots.Current.FileLength;
         _roots.Commit(ref root);
 
         _allocator.OnDurable();
+        _allocator.CutFile((long)root.FileLength, lengthBefore);
         Catalog.EndCommit();
         Volatile.Write(ref _sequence, root.Sequence);
     }
@@ -346,7 +368,7 @@ internal sealed class Committer
     /// <summary>Pages that the commit may take: its own, and of the counts as many as there can be changes to them, or as there are.</summary>
     private long RoomFor(List<Request> group)
     {
-        if (_shared.IsEmpty)
+        if (Shared.IsEmpty)
         {
             return CommitPagesMax;
         }

@@ -21,12 +21,17 @@ internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
 
     private readonly MapEntry[] _children = new MapEntry[FileLayout.NodeEntries];
 
-    /// <summary>Gives up one reference to a tree: a dropped root.</summary>
-    public void Drop(in MapEntry root)
+    /// <summary>Told of every place that is given up for good.</summary>
+    public Action<ulong>? Freed { get; set; }
+
+    /// <summary>Gives up one reference to a tree, or to part of one.</summary>
+    /// <param name="node">Its root; nothing is nothing.</param>
+    /// <param name="level">The root's level.</param>
+    public void Drop(in MapEntry node, int level = FileLayout.NodeLevels)
     {
-        if (root.Place != 0)
+        if (node.Place != 0)
         {
-            catalog.PushReclaim(new ReclaimRecord { Node = root, Level = FileLayout.NodeLevels });
+            catalog.PushReclaim(new ReclaimRecord { Node = node, Level = (uint)level });
         }
     }
 
@@ -44,7 +49,7 @@ internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
             }
 
             shared.Children(record.Node, (int)record.Level).CopyTo(_children);
-            catalog.Release(record.Node);
+            Release(record.Node);
             foreach (var child in _children)
             {
                 if (child.Place == 0)
@@ -58,11 +63,17 @@ internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
                 }
                 else if (!shared.TryRemove(child.Place))
                 {
-                    catalog.Release(child);
+                    Release(child);
                 }
 
                 looked++;
             }
         }
+    }
+
+    private void Release(in MapEntry entry)
+    {
+        Freed?.Invoke(entry.Place);
+        catalog.Release(entry);
     }
 }

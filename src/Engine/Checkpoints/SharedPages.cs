@@ -29,6 +29,12 @@ internal sealed unsafe class SharedPages(Catalog catalog, StoreChannel channel)
     /// <summary>Whether anything is shared at all.</summary>
     public bool IsEmpty => catalog.SharedPages == 0;
 
+    /// <summary>Told of every place that is given up for good.</summary>
+    public Action<ulong>? Freed { get; set; }
+
+    /// <summary>Whether a page has more than one reference.</summary>
+    public bool IsShared(ulong place) => !IsEmpty && Peek(place) != 0;
+
     /// <summary>Counts one reference more.</summary>
     public void Add(ulong place)
     {
@@ -57,7 +63,7 @@ internal sealed unsafe class SharedPages(Catalog catalog, StoreChannel channel)
     /// <exception cref="HeapCorruptedException">A shared node does not match its checksum.</exception>
     public void Resolve(SpaceDelta delta)
     {
-        if (IsEmpty)
+        if (IsEmpty && Freed is null)
         {
             return;
         }
@@ -117,6 +123,10 @@ internal sealed unsafe class SharedPages(Catalog catalog, StoreChannel channel)
                 if (TryRemove(first + (uint)bit))
                 {
                     Region.Clear(part.Dropped, bit);
+                }
+                else
+                {
+                    Freed?.Invoke(first + (uint)bit);
                 }
             }
         }

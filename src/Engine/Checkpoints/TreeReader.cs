@@ -48,6 +48,60 @@ internal static class TreeReader
         return Pages(channel, root, FileLayout.NodeLevels, 0, heapName, firstPage, nodes);
     }
 
+    /// <summary>Pages that, written anew, take what a tree has at a place or above it away from there: those that are there themselves, and one below each node that is.</summary>
+    public static IEnumerable<ulong> PagesAtOrAbove(StoreChannel channel, MapEntry root, string heapName, ulong ceiling)
+    {
+        var found = new List<ulong>();
+        Collect(root, FileLayout.NodeLevels, 0);
+        return found;
+
+        bool Collect(MapEntry entry, int level, ulong index)
+        {
+            if (entry.Place == 0)
+            {
+                return false;
+            }
+
+            var isAbove = entry.Place >= ceiling;
+            if (level == 0)
+            {
+                if (isAbove)
+                {
+                    found.Add(index);
+                }
+
+                return isAbove;
+            }
+
+            var node = new byte[FileLayout.PageSize];
+            Read(channel, entry, node, heapName, level, index);
+            var any = false;
+            ulong? first = null;
+            for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
+            {
+                var child = EntryOf(node, slot);
+                if (child.Place != 0)
+                {
+                    var childIndex = (index << FileLayout.NodeShift) | (uint)slot;
+                    first ??= childIndex;
+                    any |= Collect(child, level - 1, childIndex);
+                }
+            }
+
+            if (isAbove && !any && first is { } below)
+            {
+                found.Add(FirstPage(channel, EntryOf(node, (int)(below & (FileLayout.NodeEntries - 1))), level - 1, below, heapName));
+                any = true;
+            }
+
+            return any;
+        }
+    }
+
+    /// <summary>The first page below a node.</summary>
+    private static ulong FirstPage(StoreChannel channel, MapEntry entry, int level, ulong index, string heapName) =>
+        Pages(channel, entry, level, index, heapName, 0, new byte[FileLayout.NodeLevels + 1][]).First().Page;
+
     /// <summary>An entry of a node that was read.</summary>
     public static MapEntry EntryOf(byte[] node, int slot) => DiskView.As<MapEntry>(node.AsSpan(slot * MapEntry.Size));
 

@@ -19,6 +19,10 @@ internal sealed unsafe partial class SpaceAllocator
             Load(entry, FileLayout.DirectoryOffset(index, entry.Slot), group.Entries, "directory", group);
             group.FreePages = entry.FreePages;
         }
+        else if (_previous?.Groups[index] is { Written: not 0 } before)
+        {
+            _firstSlots[~index] = After(before.Slot);
+        }
 
         return _groups[index] = group;
     }
@@ -64,6 +68,11 @@ internal sealed unsafe partial class SpaceAllocator
         }
 
         var before = ((SpaceEntry*)page)[region.Index & (FileLayout.GroupRegions - 1)];
+        if (now.Written == 0 && before.Written != 0)
+        {
+            _firstSlots[region.Index] = After(before.Slot); // cut off by the opened root; the one before still has its bitmap
+        }
+
         if ((before.Slot == now.Slot && before.Checksum == now.Checksum)
             || !TryRead(before, slot => FileLayout.BitmapOffset(region.Index, slot), bytes))
         {

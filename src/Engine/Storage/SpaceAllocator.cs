@@ -49,6 +49,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     private long _keptPages;
     private long _cursor;
     private bool _longRunsExhausted;
+    private long _ceiling = long.MaxValue;
 
     /// <summary>Starts from what a root says.</summary>
     /// <param name="channel">The medium.</param>
@@ -76,7 +77,8 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     /// <summary>Pages that cannot be given out: in use, held for older roots, or taken by epochs that are not committed.</summary>
     public long TakenPages => Volatile.Read(ref _takenPages);
 
-    private long FreePages => (_fileLength >> FileLayout.PageShift) - _takenPages;
+    /// <summary>Pages that can be given out without growing the file. Any thread.</summary>
+    public long FreePages => (FileLength >> FileLayout.PageShift) - TakenPages;
 
     /// <summary>Gives out a run of pages.</summary>
     /// <param name="delta">The epoch on whose behalf.</param>
@@ -94,6 +96,16 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             {
                 EnsureFreeLocked(ReservedPages + 1);
                 wanted = (int)Math.Min(wanted, FreePages - ReservedPages);
+            }
+
+            if (_ceiling != long.MaxValue)
+            {
+                if (TryAllocate(delta, wanted, 1, out var low, out count))
+                {
+                    return low;
+                }
+
+                _ceiling = long.MaxValue; // There is no room below any more: the file is as short as it gets.
             }
 
             var least = Math.Min(wanted, ShortRunPages);
@@ -234,12 +246,16 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             if (entry.Written == 0)
             {
                 _keptPages += FileLayout.RegionReservedPages;
+                lock (_lock)
+                {
+                    _takenPages += FileLayout.RegionReservedPages;
+                }
             }
 
             group.FreePages -= entry.FreePages;
             entry.FreePages = (uint)(FileLayout.RegionPages - Region.Count(region.Kept));
             group.FreePages += entry.FreePages;
-            WriteSlot(ref entry, FileLayout.BitmapOffset(region.Index, NextSlot(entry)), region.Kept);
+            WriteSlot(ref entry, slot => FileLayout.BitmapOffset(region.Index, slot), region.Kept, region.Index);
             region.IsChanged = false;
             if (!group.IsChanged)
             {
@@ -254,7 +270,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         {
             ref var entry = ref _groupEntries[group.Index];
             entry.FreePages = group.FreePages;
-            WriteSlot(ref entry, FileLayout.DirectoryOffset(group.Index, NextSlot(entry)), group.Entries);
+            WriteSlot(ref entry, slot => FileLayout.DirectoryOffset(group.Index, slot), group.Entries, ~group.Index);
             group.IsChanged = false;
             bytes += FileLayout.PageSize;
         }
@@ -300,7 +316,9 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         }
     }
 
-    private static byte NextSlot(in SpaceEntry entry) => entry.Written == 0 ? (byte)0 : (byte)((entry.Slot + 1) % FileLayout.SlotCount);
+    private static int RegionsOf(long pages) => (int)((pages + FileLayout.RegionPages - 1) >> FileLayout.RegionShift);
+
+    private static byte After(byte slot) => (byte)((slot + 1) % FileLayout.SlotCount);
 
     private void EnsureFreeLocked(long pages)
     {
@@ -313,19 +331,20 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         }
     }
 
-    private void WriteSlot(ref SpaceEntry entry, long offset, void* page)
+    private void WriteSlot(ref SpaceEntry entry, Func<byte, long> offset, void* page, int key)
     {
         var bytes = new ReadOnlySpan<byte>(page, FileLayout.PageSize);
-        _channel.Write(offset, bytes);
+        var slot = entry.Written != 0 ? After(entry.Slot) : _firstSlots.GetValueOrDefault(key);
+        _channel.Write(offset(slot), bytes);
         entry.Checksum = DiskView.Hash(bytes);
-        entry.Slot = NextSlot(entry);
+        entry.Slot = slot;
         entry.Written = 1;
     }
 
     private bool TryAllocate(SpaceDelta delta, int wanted, int least, out ulong place, out int count)
     {
-        var pages = _fileLength >> FileLayout.PageShift;
-        var regions = (int)((pages + FileLayout.RegionPages - 1) >> FileLayout.RegionShift);
+        var pages = Math.Min(_fileLength >> FileLayout.PageShift, _ceiling);
+        var regions = RegionsOf(pages);
         if (_cursor >= pages)
         {
             _cursor = 0;
