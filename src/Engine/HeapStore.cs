@@ -119,14 +119,16 @@ public sealed partial class HeapStore : IDisposable
     /// <exception cref="HeapFormatException">Not a store, or of a newer version.</exception>
     /// <exception cref="HeapCorruptedException">No root can be opened.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
-    public static HeapStore Open(string path, HeapStoreOptions? options = null)
+    public static HeapStore Open(string path, HeapStoreOptions? options = null) => Open(path, options, medium => Open(medium, options));
+
+    private static HeapStore Open(string path, HeapStoreOptions? options, Func<FileMedium, HeapStore> open)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var isReadOnly = options?.ReadOnly ?? false;
         var medium = FileMedium.Open(path, isReadOnly);
         try
         {
-            var store = Open(medium, options);
+            var store = open(medium);
             if (!isReadOnly)
             {
                 medium.WriteHolder();
@@ -188,9 +190,18 @@ public sealed partial class HeapStore : IDisposable
     public static HeapStore Open(IStorageMedium medium, HeapStoreOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(medium);
-        options = Checked(options);
+        return OpenRoot(medium, Checked(options), skipNewest: false);
+    }
+
+    private static HeapStore OpenRoot(IStorageMedium medium, HeapStoreOptions options, bool skipNewest)
+    {
         var channel = new StoreChannel(medium);
         List<ulong> refused = [];
+        if (skipNewest)
+        {
+            refused.Add(RootSlots.Open(channel, refused).Current.Sequence);
+        }
+
         while (true)
         {
             var roots = RootSlots.Open(channel, refused);

@@ -223,6 +223,22 @@ internal sealed class Catalog : IDisposable
         return record;
     }
 
+    /// <summary>Makes the catalog's pages anew from what is known in memory: records, no counts, nothing to be reclaimed. The old ones are the caller's to give up.</summary>
+    public void Rebuild()
+    {
+        _pager.Reset(default, 0);
+        _header.SharedPages = 0;
+        _header.ReclaimCount = 0;
+        foreach (var heap in _heaps.Values.Where(heap => heap.Number > 0))
+        {
+            Enter(heap);
+            foreach (var checkpoint in heap.Checkpoints)
+            {
+                Enter(checkpoint);
+            }
+        }
+    }
+
     /// <summary>Has a page written to a fresh place by the commit, with the content it has.</summary>
     public unsafe void Rewrite(ulong page) => _ = (nint)_pager.Store(page);
 

@@ -42,6 +42,14 @@ internal sealed unsafe class SharedPages(Catalog catalog, StoreChannel channel)
         catalog.SharedPages += count++ == 0 ? 1u : 0u;
     }
 
+    /// <summary>Sets how many references there are beyond the first. For a rebuilding of all counts.</summary>
+    public void Set(ulong place, uint further)
+    {
+        ref var count = ref Count(place);
+        catalog.SharedPages += (further != 0 ? 1u : 0u) - (count != 0 ? 1u : 0u);
+        count = further;
+    }
+
     /// <summary>Counts one reference less, if there is more than one.</summary>
     /// <returns>False if there was only one: nobody uses the page any more.</returns>
     public bool TryRemove(ulong place)

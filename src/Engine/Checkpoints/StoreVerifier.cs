@@ -12,10 +12,13 @@ namespace Everheap.Engine.Checkpoints;
 /// </remarks>
 internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock root)
 {
+    private const long IsRefused = -1;
+
     private readonly Superblock _root = root;
     private readonly Dictionary<int, ulong[]> _reached = [];
     private readonly Dictionary<ulong, Node> _nodesReached = [];
     private readonly Dictionary<ulong, uint> _furtherReferences = [];
+    private readonly HashSet<ulong> _damaged = [];
     private readonly List<VerifyProblem> _problems = [];
     private readonly byte[] _page = new byte[FileLayout.PageSize];
     private long _problemCount;
@@ -25,6 +28,16 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
     private long _allocatedPages;
     private string _heapName = "";
     private long _checkpoint;
+
+    /// <summary>The pages of the file that were found in use, one bitmap a region.</summary>
+    public IReadOnlyDictionary<int, ulong[]> ReachedPages => _reached;
+
+    /// <summary>How many references beyond the first were found to those that have any.</summary>
+    public IReadOnlyDictionary<ulong, uint> FurtherReferences => _furtherReferences;
+
+    /// <summary>Walks one map, and whatever it does not share with those walked before. Returns whether all of it is as it was written.</summary>
+    public bool WalkMap(MapEntry mapRoot, string heapName, ulong checkpoint, CancellationToken cancellation) =>
+        VerifyMap(mapRoot, null, heapName, checkpoint, cancellation);
 
     public VerifyReport Run(CancellationToken cancellation)
     {
@@ -48,23 +61,25 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
             _problemCount);
     }
 
-    /// <summary>Walks a heap's map, and compares the pages found with what its record says.</summary>
-    private void VerifyMap(MapEntry mapRoot, ulong mappedPages, string heapName, ulong checkpoint, CancellationToken cancellation)
+    /// <summary>Walks a heap's map, and compares the pages found with what its record says. Returns whether all of it, shared or not, is as it was written.</summary>
+    private bool VerifyMap(MapEntry mapRoot, ulong? mappedPages, string heapName, ulong checkpoint, CancellationToken cancellation)
     {
         _heapName = heapName;
         _checkpoint = (long)checkpoint;
         var problemsBefore = _problemCount;
         var pages = VerifyNode(mapRoot, FileLayout.NodeLevels, 0, null, cancellation);
-        if (problemsBefore == _problemCount && (ulong)pages != mappedPages)
+        var isSound = pages != IsRefused && !_damaged.Contains(mapRoot.Place);
+        if (problemsBefore == _problemCount && mappedPages is not null && (ulong)pages != mappedPages)
         {
             Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), $"the catalog counts {mappedPages} pages, the page map has {pages}");
         }
 
         _heapName = "";
         _checkpoint = 0;
+        return isSound;
     }
 
-    /// <summary>Walks a node or page. Returns the pages below that have a place.</summary>
+    /// <summary>Walks a node or page. Returns the pages below that have a place, or <see cref="IsRefused"/>.</summary>
     private long VerifyNode(MapEntry entry, int level, ulong index, Dictionary<ulong, MapEntry>? catalogPages, CancellationToken cancellation)
     {
         if (entry.Place == 0)
@@ -78,7 +93,7 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         switch (Reach(entry, subject, firstPage, level, canBeShared: catalogPages is null))
         {
             case Reached.Refused:
-                return 0;
+                return IsRefused;
             case Reached.Again:
                 return level == 0 ? 1 : _nodesReached[entry.Place].PagesBelow;
         }
@@ -86,6 +101,7 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         var content = level == 0 ? _page : new byte[FileLayout.PageSize];
         if (!ReadAndCheck(entry, content, subject, firstPage))
         {
+            _damaged.Add(entry.Place);
             return 0;
         }
 
@@ -101,7 +117,12 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
         {
             var child = DiskView.As<MapEntry>(content.AsSpan(slot * MapEntry.Size));
-            below += VerifyNode(child, level - 1, (index << FileLayout.NodeShift) | (uint)slot, catalogPages, cancellation);
+            var found = VerifyNode(child, level - 1, (index << FileLayout.NodeShift) | (uint)slot, catalogPages, cancellation);
+            below += Math.Max(found, 0);
+            if (found == IsRefused || _damaged.Contains(child.Place))
+            {
+                _damaged.Add(entry.Place);
+            }
         }
 
         _nodesReached[entry.Place] = new Node(level, below);

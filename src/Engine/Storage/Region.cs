@@ -74,6 +74,14 @@ internal sealed unsafe class Region : IDisposable
         FreeCount = FileLayout.RegionPages - Count(Kept);
     }
 
+    /// <summary>Takes everything to be in use: what the disk says is not known.</summary>
+    public void TakeAll()
+    {
+        new Span<ulong>(Kept, Words).Fill(ulong.MaxValue);
+        new Span<ulong>(Taken, Words).Fill(ulong.MaxValue);
+        FreeCount = 0;
+    }
+
     /// <summary>Holds, at loading, what the root before the opened one uses and the opened one does not. Returns how many pages that is.</summary>
     public int HoldFor(ulong* previous)
     {

@@ -86,6 +86,70 @@ internal sealed unsafe partial class SpaceAllocator
         }
     }
 
+    /// <summary>
+    /// Makes every bitmap say what was found in use, and nothing else. A bitmap that is damaged itself is taken to have had everything in use: until two more roots
+    /// are durable nothing in its region is given out, as the kept roots may need it.
+    /// </summary>
+    /// <param name="delta">The change; committed like any other.</param>
+    /// <param name="inUse">The pages in use, one bitmap a region.</param>
+    public void Rebuild(SpaceDelta delta, IReadOnlyDictionary<int, ulong[]> inUse)
+    {
+        lock (_lock)
+        {
+            _keptPages = 0;
+            _takenPages = 0;
+            for (var index = 0; index < RegionsOf(_fileLength >> FileLayout.PageShift); index++)
+            {
+                var region = GetRegionOrFull(index);
+                inUse.TryGetValue(index, out var found);
+                for (var bit = FileLayout.RegionReservedPages; bit < FileLayout.RegionPages; bit++)
+                {
+                    var isInUse = found is not null && (found[bit >> 6] & (1UL << (bit & 63))) != 0;
+                    var isKept = Region.Test(region.Kept, bit);
+                    if (isKept && !isInUse)
+                    {
+                        Region.Set(delta.FindOrAdd(region).EnsureDropped(), bit);
+                    }
+                    else if (isInUse && !isKept)
+                    {
+                        if (!Region.Test(region.Taken, bit))
+                        {
+                            Region.Set(region.Taken, bit);
+                            region.FreeCount--;
+                            _takenPages++;
+                        }
+
+                        Region.Set(delta.FindOrAdd(region).EnsureFresh(), bit);
+                    }
+                }
+
+                // Counted anew as well: what was counted may rest on the damaged bitmaps.
+                var isWritten = _groups[index >> FileLayout.GroupShift]!.Entries[index & (FileLayout.GroupRegions - 1)].Written != 0;
+                var uncounted = isWritten ? 0 : FileLayout.RegionReservedPages;
+                _keptPages += Region.Count(region.Kept) - uncounted;
+                _takenPages += Region.Count(region.Taken) - uncounted;
+            }
+        }
+    }
+
+    private Region GetRegionOrFull(int index)
+    {
+        try
+        {
+            return GetRegion(index);
+        }
+        catch (HeapCorruptedException)
+        {
+            var groupIndex = index >> FileLayout.GroupShift;
+            var group = _groups[groupIndex] ??= new Group(groupIndex); // a damaged directory is made anew, too
+            var region = new Region(index);
+            region.TakeAll();
+            Change(region);
+            _loadedRegions++;
+            return group.Regions[index & (FileLayout.GroupRegions - 1)] = region;
+        }
+    }
+
     private bool TryRead(in SpaceEntry entry, Func<int, long> offset, Span<byte> page)
     {
         if (entry.Written == 0)
