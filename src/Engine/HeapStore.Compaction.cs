@@ -31,7 +31,10 @@ public sealed partial class HeapStore
         ThrowIfReadOnly();
         lock (_compactionLock)
         {
-            return new Compactor(Committer, _allocator, Channel).Run(progress, cancellation);
+            using var activity = EngineTelemetry.Activities.StartActivity("compact");
+            var report = new Compactor(Committer, _allocator, Channel).Run(progress, cancellation);
+            StoreLog.Compacted(Channel.Logger, Path, report.FileBytesBefore, report.FileBytesAfter, report.MovedPages);
+            return report;
         }
     }
 }

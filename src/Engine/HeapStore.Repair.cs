@@ -31,9 +31,18 @@ public sealed partial class HeapStore
         ThrowIfReadOnly();
         lock (_lock)
         {
-            return _open.Count == 0
-                ? new StoreRepairer(Committer, _allocator, Channel, Roots).Run(cancellation)
-                : throw new HeapException($"{Path}: a heap or snapshot is open. Dispose of it, then repair.");
+            if (_open.Count > 0)
+            {
+                throw new HeapException($"{Path}: a heap or snapshot is open. Dispose of it, then repair.");
+            }
+
+            var repairs = new StoreRepairer(Committer, _allocator, Channel, Roots).Run(cancellation);
+            foreach (var repair in repairs.Where(repair => repair.Damaged.Count > 0))
+            {
+                StoreLog.Repaired(Channel.Logger, Path, repair.HeapName, string.Join(", ", repair.Damaged), repair.NewestValid?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "none");
+            }
+
+            return repairs;
         }
     }
 

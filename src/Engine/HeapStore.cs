@@ -67,8 +67,15 @@ public sealed partial class HeapStore : IDisposable
 
         foreach (var root in roots.Skipped)
         {
-            options.Diagnostics?.Invoke($"{medium.Name}: root slot {root.Slot} skipped: {root.Reason}");
+            StoreLog.RootSkipped(channel.Logger, Path, root.Slot, root.Reason);
         }
+
+        if (roots.Current.Version < FileLayout.Version)
+        {
+            StoreLog.OldVersion(channel.Logger, Path, roots.Current.Version, FileLayout.Version);
+        }
+
+        StoreLog.Opened(channel.Logger, Path, roots.Current.Sequence, catalog.Heaps.Count, (long)roots.Current.FileLength);
     }
 
     /// <summary>The path of the file, or the medium's name.</summary>
@@ -157,7 +164,7 @@ public sealed partial class HeapStore : IDisposable
             throw new HeapException($"{medium.Name}: a store is created on an empty medium, and this one has {medium.Length} bytes.");
         }
 
-        var channel = new StoreChannel(medium);
+        var channel = new StoreChannel(medium, options.Logger);
         channel.MarkNew();
         if (!channel.TryResize(FileLayout.FileLengthInitial))
         {
@@ -195,7 +202,7 @@ public sealed partial class HeapStore : IDisposable
 
     private static HeapStore OpenRoot(IStorageMedium medium, HeapStoreOptions options, bool skipNewest)
     {
-        var channel = new StoreChannel(medium);
+        var channel = new StoreChannel(medium, options.Logger);
         List<ulong> refused = [];
         if (skipNewest)
         {
@@ -230,6 +237,7 @@ public sealed partial class HeapStore : IDisposable
     public VerifyReport Verify(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        using var activity = EngineTelemetry.Activities.StartActivity("verify");
         return Committer.Synchronized(() => new StoreVerifier(Channel, Roots.Current).Run(cancellation));
     }
 

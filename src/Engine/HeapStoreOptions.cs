@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Everheap.Engine;
 
 /// <summary>How a store is opened.</summary>
@@ -31,6 +33,6 @@ public sealed class HeapStoreOptions
     /// <summary>Where times of checkpoints come from.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
-    /// <summary>Called with one line for everything worth telling that is not an error, such as a root that was skipped.</summary>
-    public Action<string>? Diagnostics { get; init; }
+    /// <summary>Told of everything worth telling that is not an error of a call, such as a root that was skipped; null for nobody.</summary>
+    public ILogger? Logger { get; init; }
 }

@@ -73,7 +73,7 @@ public sealed partial class Process : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(heapPath);
         Check(options);
         int start = StartOf(module);
-        HeapStore store = HeapStore.Create(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
+        HeapStore store = HeapStore.Create(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Logger = DiagnosticsLogger.For(options.Diagnostics) });
         Process? process = null;
         WasiHost? wasi = null;
         try
@@ -118,7 +118,7 @@ public sealed partial class Process : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(heapPath);
         Check(options);
-        HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
+        HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Logger = DiagnosticsLogger.For(options.Diagnostics) });
         WasiHost? wasi = null;
         try
         {

@@ -137,6 +137,7 @@ internal sealed class CheckpointWriter : IDisposable
             }
             catch (HeapFullException full)
             {
+                StoreLog.Stalled(_channel.Logger, _channel.Name, _heap.Name, full.Message);
                 _stalled = request;
                 _pager.StallWriting(full);
                 request.Pending.Fail(full);
@@ -157,6 +158,8 @@ internal sealed class CheckpointWriter : IDisposable
 
     private CheckpointInfo Write(Request request)
     {
+        using var activity = EngineTelemetry.Activities.StartActivity(
+            "checkpoint", ActivityKind.Internal, request.Caller, [new("heap", _heap.Name), new("number", request.Pending.Number)], startTime: request.Time);
         if (!request.IsMapWritten)
         {
             request.Bytes += _sealedSet.Write();
@@ -179,6 +182,9 @@ internal sealed class CheckpointWriter : IDisposable
             Bytes = request.Bytes,
             Pause = request.Pause,
         });
+        activity?.SetTag("pages", info.Pages).SetTag("bytes", info.Bytes);
+        StoreLog.CheckpointMade(
+            _channel.Logger, _channel.Name, _heap.Name, info.Number, info.Pages, info.Bytes, (long)info.Pause.TotalMicroseconds, (long)info.Duration.TotalMicroseconds);
         Raise(ref _lastDurationTicks, ref _maxDurationTicks, info.Duration.Ticks);
         Volatile.Write(ref _checkpoints, _checkpoints + 1);
         return info;
@@ -187,6 +193,9 @@ internal sealed class CheckpointWriter : IDisposable
     private sealed record Request(PendingCheckpoint Pending, TimeSpan Pause, long SealedAt, DateTime Time, long Pages, long EvictedBytes)
     {
         public long Bytes { get; set; } = EvictedBytes;
+
+        /// <summary>The activity that the checkpoint was begun in.</summary>
+        public ActivityContext Caller { get; } = Activity.Current?.Context ?? default;
 
         /// <summary>Whether only the commit is left to do.</summary>
         public bool IsMapWritten { get; set; }

@@ -295,6 +295,8 @@ internal sealed class Committer
 
     private void MakeRootOf(List<Request> group)
     {
+        using var activity = EngineTelemetry.Activities.StartActivity("commit");
+        activity?.SetTag("members", group.Count);
         if (!_hasTakenOver)
         {
             Catalog.EnterTakenOver(_roots.Current);

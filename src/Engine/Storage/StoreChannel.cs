@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Everheap.Engine.Storage;
 
@@ -14,7 +16,7 @@ namespace Everheap.Engine.Storage;
 /// It is done that late so that opening stays quick: a killed process may have left much to flush.
 /// Thread safe, as the medium is.
 /// </remarks>
-internal sealed class StoreChannel(IStorageMedium medium)
+internal sealed class StoreChannel(IStorageMedium medium, ILogger? logger = null)
 {
     private readonly Lock _firstWrite = new();
     private volatile bool _isFoundDurable;
@@ -23,6 +25,8 @@ internal sealed class StoreChannel(IStorageMedium medium)
     private long _bytesWritten;
 
     public string Name => medium.Name;
+
+    public ILogger Logger { get; } = logger ?? NullLogger.Instance;
 
     public long Length => medium.Length;
 
@@ -125,7 +129,11 @@ internal sealed class StoreChannel(IStorageMedium medium)
     /// <summary>Latches a failure met elsewhere in writing a checkpoint. Always true, to stand in an exception filter.</summary>
     public bool Latch(Exception failure)
     {
-        _ = Interlocked.CompareExchange(ref _failure, failure, null);
+        if (Interlocked.CompareExchange(ref _failure, failure, null) is null)
+        {
+            StoreLog.Latched(Logger, Name, failure);
+        }
+
         return true;
     }
 

@@ -217,7 +217,7 @@ internal sealed class DamageTests
         SimulatedMedium medium = new(1, Flipped(offset, random));
         using HeapStore store = HeapStore.Open(
             medium,
-            new HeapStoreOptions { ResidentBytes = HeapStoreOptions.ResidentBytesMin, Diagnostics = told.Add });
+            new HeapStoreOptions { ResidentBytes = HeapStoreOptions.ResidentBytesMin, Logger = new ListLogger(told) });
         using PersistentHeap heap = store.OpenHeap(SimulatedStores.HeapName);
         SimulatedStores.AssertFilled(heap, SimulatedStores.Address, Pages, Checkpoints - 1);
         Assert.Multiple(() =>

@@ -80,7 +80,7 @@ internal sealed class RetainedRootTests
             heap.Checkpoint();
             SimulatedStores.Fill(heap, Page(1000), 700, version); // evictions take the space that was freed
             List<string> told = [];
-            using HeapStore opened = HeapStore.Open(new SimulatedMedium(1, medium.Current()), new HeapStoreOptions { Diagnostics = told.Add });
+            using HeapStore opened = HeapStore.Open(new SimulatedMedium(1, medium.Current()), new HeapStoreOptions { Logger = new ListLogger(told) });
             Assert.That(opened.SkippedRoots, Is.Empty);
             Assert.That(told, Is.Empty);
         }

@@ -6,13 +6,11 @@ namespace Everheap.Engine;
 /// is not counted anyway; a listener's collection takes one snapshot an instrument.</summary>
 internal sealed class HeapMeter : IDisposable
 {
-    public const string Name = "Everheap.Engine";
-
     private readonly Meter _meter;
 
     public HeapMeter(PersistentHeap heap)
     {
-        _meter = new Meter(new MeterOptions(Name) { Tags = [new("heap", heap.Name)] });
+        _meter = new Meter(new MeterOptions(EngineTelemetry.Name) { Tags = [new("heap", heap.Name)] });
         Count("everheap.faults", "{page}", "Pages loaded from the file", () => heap.Statistics.Faults);
         Count("everheap.map_faults", "{node}", "Nodes of the page map loaded from the file", () => heap.Statistics.MapFaults);
         Count("everheap.evictions", "{frame}", "Frames given up", () => heap.Statistics.Evictions);
