@@ -160,9 +160,7 @@ public sealed partial class HeapStore
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         ThrowIfReadOnly();
-        var result = Committer.Execute(change);
-        _idleReclaimer?.Awaken();
-        return result;
+        return Committer.Execute(change);
     }
 
     private HeapEntry Find(string name) => _catalog.Find(name)

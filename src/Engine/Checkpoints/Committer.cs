@@ -59,6 +59,9 @@ internal sealed class Committer
 
     public SharedPages Shared { get; }
 
+    /// <summary>Called after a commit that left something to drop or to reclaim.</summary>
+    public Action? IdleWorkLeft { get; set; }
+
     /// <summary>The time, by the store's clock.</summary>
     public DateTime UtcNow => _time.GetUtcNow().UtcDateTime;
 
@@ -291,6 +294,10 @@ internal sealed class Committer
         }
 
         End(group, null);
+        if (HasIdleWork)
+        {
+            IdleWorkLeft?.Invoke();
+        }
     }
 
     private void MakeRootOf(List<Request> group)

@@ -18,6 +18,7 @@ internal sealed class IdleReclaimer : IDisposable
     {
         _committer = committer;
         _timer = new Timer(_ => Step());
+        committer.IdleWorkLeft = Awaken;
         Awaken();
     }
 
