@@ -37,7 +37,7 @@ public sealed partial class HeapStore : IDisposable
     public const int HeapCountMax = CatalogLayout.HeapCountMax;
 
     /// <summary>Pages that a step of <see cref="Reclaim"/> looks at, unless it is told otherwise.</summary>
-    public const int ReclaimPagesDefault = 65_536;
+    public const int ReclaimPagesDefault = 16_384;
 
     private readonly Lock _lock = new();
     private readonly Lock _compactionLock = new();

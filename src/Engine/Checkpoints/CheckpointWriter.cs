@@ -135,8 +135,10 @@ internal sealed class CheckpointWriter : IDisposable
             {
                 info = Write(request);
             }
-            catch (HeapFullException full)
+            catch (HeapException refusal) when (refusal is HeapFullException || refusal.GetType() == typeof(HeapException))
             {
+                // The file, or the catalog's table of checkpoints.
+                var full = refusal as HeapFullException ?? new HeapFullException(refusal.Message);
                 StoreLog.Stalled(_channel.Logger, _channel.Name, _heap.Name, full.Message);
                 _stalled = request;
                 _pager.StallWriting(full);
