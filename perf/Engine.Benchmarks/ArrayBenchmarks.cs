@@ -12,6 +12,8 @@ public class ArrayBenchmarks
     private HeapFixture _fixture = null!;
     private PersistentArray<long> _array = null!;
     private PersistentArray<long> _added = null!;
+    private HeapSnapshot _snapshot = null!;
+    private ReadOnlyPersistentArray<long> _then = null!;
     private long[] _plain = null!;
     private int[] _order = null!;
 
@@ -28,11 +30,18 @@ public class ArrayBenchmarks
         _array = PersistentArray.Create<long>(_fixture.Heap);
         _array.AddRange(_plain);
         _added = PersistentArray.Create<long>(_fixture.Heap);
+        _fixture.Heap.Checkpoint();
+        _snapshot = _fixture.Store.OpenSnapshot(HeapFixture.HeapName);
+        _then = PersistentArray.Open<long>(_snapshot, _array.Address);
         _order = HeapFixture.Shuffled(Elements);
     }
 
     [GlobalCleanup]
-    public void Cleanup() => _fixture.Dispose();
+    public void Cleanup()
+    {
+        _snapshot.Dispose();
+        _fixture.Dispose();
+    }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Elements)]
     public long GetFromAPlainArray()
@@ -76,6 +85,30 @@ public class ArrayBenchmarks
         foreach (int i in _order)
         {
             _fixture.Heap.Read(address + ((ulong)i * sizeof(long)), MemoryMarshal.AsBytes(new Span<long>(ref element)));
+            sum += element;
+        }
+
+        return sum;
+    }
+
+    [Benchmark(OperationsPerInvoke = Elements)]
+    public long GetFromASnapshot()
+    {
+        long sum = 0;
+        foreach (int i in _order)
+        {
+            sum += _then[i];
+        }
+
+        return sum;
+    }
+
+    [Benchmark(OperationsPerInvoke = Elements)]
+    public long EnumerateASnapshot()
+    {
+        long sum = 0;
+        foreach (long element in _then)
+        {
             sum += element;
         }
 

@@ -78,6 +78,9 @@ public sealed class NamedRoots : ReadOnlyNamedRoots
         return true;
     }
 
+    /// <summary>The heap has another checkpoint's names now.</summary>
+    internal void OnReverted() => Changes++;
+
     /// <summary>Makes a table without removed slots, in which there is room for as many names again.</summary>
     private NamedRootsHeader Rebuild(in NamedRootsHeader before)
     {

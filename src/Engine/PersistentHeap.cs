@@ -224,8 +224,8 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     }
 
     /// <summary>
-    /// Goes back to an older checkpoint: what has changed since the last checkpoint is lost, and a new one is made with the older one's content. Windows stay
-    /// open. Durable when this returns.
+    /// Goes back to an older checkpoint: what has changed since the last checkpoint is lost, and a new one is made with the older one's content. Windows and
+    /// arrays stay open. Durable when this returns.
     /// </summary>
     /// <param name="checkpoint">The number of a retained checkpoint, or of the latest.</param>
     /// <returns>The new checkpoint.</returns>
@@ -241,6 +241,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         var info = _store.Committer.Execute(() => _store.RevertEntry(_entry, checkpoint));
         _writer.GiveUpStalled();
         _pager.Reset(_entry.Record.MapRoot, (long)_entry.Record.MappedPages);
+        Roots.OnReverted();
         return info;
     }
 

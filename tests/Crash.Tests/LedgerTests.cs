@@ -33,7 +33,7 @@ internal sealed class LedgerTests
             string opened = process.StandardOutput.ReadLine() ?? "";
             Assert.That(opened, Does.StartWith($"opened with {entries:N0} entries").And.EndsWith("balances agree"), process.HasExited ? process.StandardError.ReadToEnd() : "");
             AwaitWrite(path);
-            Assert.That(process.WaitForExit(random.Next(100)), Is.False, "the ledger ended by itself");
+            Assert.That(process.WaitForExit(random.Next(250)), Is.False, "the ledger ended by itself");
             process.Kill();
             Assert.That(process.WaitForExit(Patience));
             Assert.That(process.ExitCode, Is.EqualTo(EverheapProcess.KilledExitCode));
@@ -47,7 +47,9 @@ internal sealed class LedgerTests
         string output = last.StandardOutput.ReadToEnd();
         Assert.That(last.WaitForExit(Patience));
         Assert.That(last.ExitCode, Is.Zero, last.StandardError.ReadToEnd());
-        Assert.That(output, Does.Contain($"opened with {entries:N0} entries").And.Contain($"closed with {entries + 100_000:N0} entries"));
+        Assert.That(
+            output.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            Has.Some.StartsWith($"opened with {entries:N0} entries").And.Some.Matches("checkpoint .* has .* balances agree").And.Some.StartsWith($"closed with {entries + 100_000:N0} entries"));
         Assert.That(CountChecked(path), Is.EqualTo(entries + 100_000));
     }
 
@@ -73,16 +75,9 @@ internal sealed class LedgerTests
     private static long CountChecked(string path)
     {
         using HeapStore store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true });
-        if (!store.HeapNames.Contains("ledger"))
-        {
-            return 0; // killed before the first checkpoint
-        }
-
         using PersistentHeap heap = store.OpenHeap("ledger");
-        Assert.That(heap.Roots.TryGet("entries", out ulong address), Is.True);
-        PersistentArray<Line> entries = PersistentArray.Open<Line>(heap, address);
-        Assert.That(heap.Roots.TryGet("balances", out address), Is.True);
-        long[] balances = [.. PersistentArray.Open<long>(heap, address)];
+        PersistentArray<Line> entries = PersistentArray.Open<Line>(heap, "entries");
+        long[] balances = [.. PersistentArray.Open<long>(heap, "balances")];
         Assert.That(balances.Sum(), Is.Zero, "what one account pays, another is paid");
         long number = 0;
         foreach (Line line in entries)

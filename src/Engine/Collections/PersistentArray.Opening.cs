@@ -43,6 +43,53 @@ public static class PersistentArray
         where T : unmanaged =>
         PersistentArray<T>.Open(heap, address);
 
+    /// <summary>Opens the array that a name stands for.</summary>
+    /// <typeparam name="T">The type of its elements: the one it was created with, or one of the same size that means the same.</typeparam>
+    /// <param name="heap">The heap.</param>
+    /// <param name="root">The name, in <see cref="PersistentHeap.Roots"/>.</param>
+    /// <exception cref="ArgumentException">The name is empty, too long, or not well-formed UTF-16.</exception>
+    /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
+    /// <exception cref="HeapException">There is no such name, what has it is no array, or its elements have another size.</exception>
+    /// <exception cref="HeapFormatException">The array was made by a newer version of the program.</exception>
+    /// <exception cref="HeapCorruptedException">The header contradicts itself, or a page does not match its checksum.</exception>
+    /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
+    public static PersistentArray<T> Open<T>(PersistentHeap heap, string root)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(heap);
+        return Open<T>(heap, AddressOf(heap.Roots, root, heap.Name));
+    }
+
+    /// <summary>Opens an array as a checkpoint has it, to be read by any number of threads.</summary>
+    /// <typeparam name="T">The type of its elements: the one it was created with, or one of the same size that means the same.</typeparam>
+    /// <param name="snapshot">The checkpoint. The array can be read for as long as it is open.</param>
+    /// <param name="address">The array's <see cref="PersistentArray{T}.Address"/>; <see cref="HeapSnapshot.Roots"/> has the names that there were.</param>
+    /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
+    /// <exception cref="HeapException">There is no array at the address in this checkpoint, or its elements have another size.</exception>
+    /// <exception cref="HeapFormatException">The array was made by a newer version of the program.</exception>
+    /// <exception cref="HeapCorruptedException">The header contradicts itself, or a page does not match its checksum.</exception>
+    /// <exception cref="ObjectDisposedException">The snapshot is closed.</exception>
+    public static ReadOnlyPersistentArray<T> Open<T>(HeapSnapshot snapshot, ulong address)
+        where T : unmanaged =>
+        ReadOnlyPersistentArray<T>.Open(snapshot, address);
+
+    /// <summary>Opens the array that a name stands for, as a checkpoint has it, to be read by any number of threads.</summary>
+    /// <typeparam name="T">The type of its elements: the one it was created with, or one of the same size that means the same.</typeparam>
+    /// <param name="snapshot">The checkpoint. The array can be read for as long as it is open.</param>
+    /// <param name="root">The name, in <see cref="HeapSnapshot.Roots"/>.</param>
+    /// <exception cref="ArgumentException">The name is empty, too long, or not well-formed UTF-16.</exception>
+    /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
+    /// <exception cref="HeapException">There is no such name in this checkpoint, what has it is no array, or its elements have another size.</exception>
+    /// <exception cref="HeapFormatException">The array was made by a newer version of the program.</exception>
+    /// <exception cref="HeapCorruptedException">The header contradicts itself, or a page does not match its checksum.</exception>
+    /// <exception cref="ObjectDisposedException">The snapshot is closed.</exception>
+    public static ReadOnlyPersistentArray<T> Open<T>(HeapSnapshot snapshot, string root)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return Open<T>(snapshot, AddressOf(snapshot.Roots, root, snapshot.HeapName));
+    }
+
     /// <summary>
     /// Opens the array that a name of <see cref="PersistentHeap.Roots"/> stands for. If there is no such name, makes an array that can grow, and names it.
     /// </summary>
@@ -79,4 +126,8 @@ public static class PersistentArray
 
         return array;
     }
+
+    private static ulong AddressOf(ReadOnlyNamedRoots roots, string root, string heapName) => roots.TryGet(root, out var address)
+        ? address
+        : throw new HeapException($"Heap '{heapName}': there is no name '{root}'. Was it set before the checkpoint that this is?");
 }

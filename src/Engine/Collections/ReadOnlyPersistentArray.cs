@@ -107,6 +107,7 @@ public sealed class ReadOnlyPersistentArray<T> : IReadOnlyList<T>
 
     internal static ReadOnlyPersistentArray<T> Open(IHeapReader reader, ulong address)
     {
+        ArgumentNullException.ThrowIfNull(reader);
         PersistentArray<T>.ThrowIfElementIsTooLarge();
         return new ReadOnlyPersistentArray<T>(reader, address, ArrayHeader.Read(reader, address, Unsafe.SizeOf<T>()));
     }

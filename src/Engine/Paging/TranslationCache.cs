@@ -94,6 +94,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         }
     }
 
+    /// <summary>Takes all entries away.</summary>
+    public void ClearAll() => _memory.Clear();
+
     /// <inheritdoc/>
     public void Dispose()
     {
