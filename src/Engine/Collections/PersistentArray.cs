@@ -23,7 +23,7 @@ namespace Everheap.Engine.Collections;
 /// </para>
 /// <para>
 /// An access to a page that is resident is a few instructions; to one that is not, the heap's fault. Growing takes another range of addresses, as long as all before it
-/// together, and moves nothing. An array takes a page for its header, and then only pages in which something other than zero was written.
+/// together, and moves nothing. An array takes a page for its header, and then only pages that were written to.
 /// </para>
 /// <para>Like everything of a heap, an array belongs to its mutator thread. Other threads read checkpoints, by <see cref="ReadOnlyPersistentArray{T}"/>.</para>
 /// </remarks>
