@@ -20,11 +20,11 @@ internal sealed class AddressRanges
     /// <summary>The first address that is ever given out: what is below belongs to the heap's owner.</summary>
     public const ulong FirstAddress = 1UL << 20;
 
-    /// <summary>Where the header is; nodes follow on the next page.</summary>
+    /// <summary>Where the header is; nodes follow on the next page, up to where the heap's names are.</summary>
     public const ulong BaseAddress = PersistentHeap.AddressEnd;
 
     /// <summary>The most free ranges there can be, and so about the most allocations.</summary>
-    public const uint NodeCountMax = (uint)(((PersistentHeap.AddressSpaceBytes - BaseAddress) / NodeSize) - 64);
+    public const uint NodeCountMax = (uint)(((NamedRootsHeader.Address - NodesAddress) / NodeSize) - 1);
 
     private const ulong HeaderMagic = 0x5345474E41524845; // "EHRANGES"
     private const ulong NodeSize = 64;

@@ -9,7 +9,7 @@ namespace Everheap.Engine;
 /// Any number of threads may read at once. A snapshot has frames of its own and never waits for the heap's mutator or its checkpoints, nor they for it. The frames are in
 /// several parts, by page number, each with a lock of its own, so that readers seldom wait for each other.
 /// </remarks>
-public sealed class HeapSnapshot : IDisposable
+public sealed class HeapSnapshot : IHeapReader, IDisposable
 {
     private const int PartsMax = 8;
 
@@ -30,6 +30,7 @@ public sealed class HeapSnapshot : IDisposable
         HeapName = heap.Name;
         Checkpoint = entry.ToInfo(heap.IsLatest(entry));
         MapRoot = mapRoot;
+        Roots = new ReadOnlyNamedRoots(this);
         MappedPages = mappedPages;
         var parts = (int)Math.Clamp(residentBytes / HeapStoreOptions.ResidentBytesMin, 1, Math.Min(PartsMax, Environment.ProcessorCount));
         _parts = new Pager[parts];
@@ -50,6 +51,9 @@ public sealed class HeapSnapshot : IDisposable
 
     /// <summary>Pages that hold something.</summary>
     public long MappedPages { get; }
+
+    /// <summary>The names that the checkpoint has for addresses. Any thread.</summary>
+    public ReadOnlyNamedRoots Roots { get; }
 
     internal HeapStore Store { get; }
 
@@ -110,6 +114,8 @@ public sealed class HeapSnapshot : IDisposable
 
         Store.Closed(this, _heap, _entry);
     }
+
+    void IHeapReader.ReadAnywhere(ulong address, Span<byte> destination) => ReadAnywhere(address, destination);
 
     /// <summary>Reads, also from the engine's own part of the address space.</summary>
     internal void ReadAnywhere(ulong address, Span<byte> destination)

@@ -13,7 +13,7 @@ namespace Everheap.Engine;
 /// One thread, the mutator, calls everything here; members that any thread may call say so. A checkpoint is the whole heap
 /// at the moment it was sealed; the heap goes on changing while it is written.
 /// </remarks>
-public sealed class PersistentHeap : IDisposable
+public sealed class PersistentHeap : IHeapReader, IDisposable
 {
     /// <summary>Bytes of a page: the unit of dirty tracking, of eviction and of allocation.</summary>
     public const int PageSize = FileLayout.PageSize;
@@ -24,7 +24,7 @@ public sealed class PersistentHeap : IDisposable
     /// <summary>Bytes of a heap's address space, the engine's own part at the end included.</summary>
     public const ulong AddressSpaceBytes = 1UL << 48;
 
-    /// <summary>The address after the last that can be used: the 64 GiB above hold the engine's own account of address ranges.</summary>
+    /// <summary>The address after the last that can be used: the 64 GiB above hold the engine's own account of address ranges and names.</summary>
     public const ulong AddressEnd = AddressSpaceBytes - (1UL << 36);
 
     /// <summary>Pages that a checkpoint moves out of the tail of the file, at most: 4 MiB.</summary>
@@ -47,6 +47,7 @@ public sealed class PersistentHeap : IDisposable
         _pager = new Pager(store.Channel, store.Allocator, Name, record.MapRoot, (long)record.MappedPages, residentBytes);
         _writer = new CheckpointWriter(_pager, store.Channel, store.Committer, entry);
         _ranges = new AddressRanges(this);
+        Roots = new NamedRoots(this);
         _meter = new HeapMeter(this);
     }
 
@@ -62,6 +63,9 @@ public sealed class PersistentHeap : IDisposable
     /// <summary>The heap's name. Any thread.</summary>
     public string Name { get; }
 
+    /// <summary>Names for addresses in the heap, by which what was built in it is found again.</summary>
+    public NamedRoots Roots { get; }
+
     /// <summary>Bytes of pages changed since the last seal and resident. Cheap; any thread.</summary>
     public long DirtyBytes => _pager.DirtyPages << PageShift;
 
@@ -74,6 +78,18 @@ public sealed class PersistentHeap : IDisposable
         BytesRead = _store.Channel.BytesRead,
         BytesWritten = _store.Channel.BytesWritten,
     }));
+
+    string IHeapReader.HeapName => Name;
+
+    /// <summary>The frames of pages used lately, for collections.</summary>
+    internal TranslationCache Cache
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return _pager.Cache;
+        }
+    }
 
     /// <summary>Copies from the heap. Pages never written read as zero, and cost no frame.</summary>
     /// <param name="address">Where to start.</param>
@@ -111,19 +127,7 @@ public sealed class PersistentHeap : IDisposable
     public void Clear(ulong address, ulong length)
     {
         CheckRange(address, length);
-        ThrowIfReadOnly();
-        var end = address + length;
-        var first = (address + PageSize - 1) >> PageShift;
-        var last = end >> PageShift;
-        if (first > last)
-        {
-            ZeroWithin(address, end); // inside one page
-            return;
-        }
-
-        ZeroWithin(address, first << PageShift);
-        _pager.Drop(first, last);
-        ZeroWithin(last << PageShift, end);
+        ClearAnywhere(address, length);
     }
 
     /// <summary>Sets a range of addresses aside. Its content is zero.</summary>
@@ -220,8 +224,8 @@ public sealed class PersistentHeap : IDisposable
     }
 
     /// <summary>
-    /// Goes back to an older checkpoint: what has changed since the last checkpoint is lost, and a new one is made with the older one's content. Windows stay
-    /// open. Durable when this returns.
+    /// Goes back to an older checkpoint: what has changed since the last checkpoint is lost, and a new one is made with the older one's content. Windows and
+    /// arrays stay open. Durable when this returns.
     /// </summary>
     /// <param name="checkpoint">The number of a retained checkpoint, or of the latest.</param>
     /// <returns>The new checkpoint.</returns>
@@ -237,6 +241,7 @@ public sealed class PersistentHeap : IDisposable
         var info = _store.Committer.Execute(() => _store.RevertEntry(_entry, checkpoint));
         _writer.GiveUpStalled();
         _pager.Reset(_entry.Record.MapRoot, (long)_entry.Record.MappedPages);
+        Roots.OnReverted();
         return info;
     }
 
@@ -312,6 +317,27 @@ public sealed class PersistentHeap : IDisposable
             }
         }
     }
+
+    /// <summary>Makes a range read as zero, also in the engine's own part of the address space.</summary>
+    internal void ClearAnywhere(ulong address, ulong length)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ThrowIfReadOnly();
+        var end = address + length;
+        var first = (address + PageSize - 1) >> PageShift;
+        var last = end >> PageShift;
+        if (first > last)
+        {
+            ZeroWithin(address, end); // inside one page
+            return;
+        }
+
+        ZeroWithin(address, first << PageShift);
+        _pager.Drop(first, last);
+        ZeroWithin(last << PageShift, end);
+    }
+
+    void IHeapReader.ReadAnywhere(ulong address, Span<byte> destination) => ReadAnywhere(address, destination);
 
     private void ZeroWithin(ulong address, ulong end)
     {

@@ -150,7 +150,8 @@ internal sealed partial class EverheapProcess : IDisposable
         _process.Dispose();
     }
 
-    private static string DotnetPath => System.Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+    /// <summary>The runtime's launcher.</summary>
+    public static string DotnetPath => System.Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int SendSignal(int processId, int signal);

@@ -20,6 +20,8 @@ internal sealed unsafe partial class Pager
                 window.ClearAll();
             }
 
+            _cache?.ClearAll();
+
             _index.Clear();
             _pool.Clear();
             for (var level = 0; level <= FileLayout.NodeLevels; level++)

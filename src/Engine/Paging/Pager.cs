@@ -44,6 +44,7 @@ internal sealed unsafe partial class Pager : IDisposable
     private readonly ReservedMemory _zeroFrame = new(FileLayout.PageSize);
     private readonly ReservedMemory _staging = new((long)BatchPages << FileLayout.PageShift);
     private TranslationWindow[] _windows = [];
+    private TranslationCache? _cache;
     private long _faults;
     private long _mapFaults;
     private long _softFaults;
@@ -79,6 +80,9 @@ internal sealed unsafe partial class Pager : IDisposable
             _sealed[level] = FrameList.Empty;
         }
     }
+
+    /// <summary>The heap's name, for messages.</summary>
+    public string HeapName => _heapName;
 
     /// <summary>Pages changed since the last seal that are resident. Readable from any thread.</summary>
     public long DirtyPages => Volatile.Read(ref _dirty[0].Count);
@@ -155,6 +159,9 @@ internal sealed unsafe partial class Pager : IDisposable
     /// <summary>From now on keeps the entries of this window true.</summary>
     public void AddWindow(TranslationWindow window) => _windows = [.. _windows, window];
 
+    /// <summary>The frames of pages used lately, for collections; made when it is first asked for.</summary>
+    public TranslationCache Cache => _cache ??= new TranslationCache(this, _pool.Count);
+
     /// <summary>Forgets a window.</summary>
     public void RemoveWindow(TranslationWindow window) => _windows = [.. _windows.Where(other => other != window)];
 
@@ -206,6 +213,7 @@ internal sealed unsafe partial class Pager : IDisposable
             }
         }
 
+        _cache?.Dispose();
         _deferred.Dispose();
         _index.Dispose();
         _pool.Dispose();
@@ -223,6 +231,11 @@ internal sealed unsafe partial class Pager : IDisposable
             had |= window.Clear(page);
         }
 
+        if (_cache is not null)
+        {
+            had |= _cache.Clear(page);
+        }
+
         return had;
     }
 
@@ -232,5 +245,7 @@ internal sealed unsafe partial class Pager : IDisposable
         {
             window.ClearStore(page);
         }
+
+        _cache?.ClearStore(page);
     }
 }
