@@ -43,6 +43,7 @@ internal sealed class CheckpointWriter : IDisposable
         _committer = committer;
         _heap = heap;
         _sealedSet = new SealedSetWriter(pager, channel);
+        pager.ResumeStalled = () => Retry();
     }
 
     /// <summary>The checkpoint in flight, or the last one; null before the first.</summary>
@@ -71,7 +72,7 @@ internal sealed class CheckpointWriter : IDisposable
         return pending;
     }
 
-    /// <summary>Has the epoch that stalled written.</summary>
+    /// <summary>Has the epoch that stalled written. Called by the mutator.</summary>
     /// <returns>What completes when it is durable, or fails again.</returns>
     public PendingCheckpoint Retry()
     {

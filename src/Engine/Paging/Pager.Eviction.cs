@@ -21,6 +21,9 @@ internal sealed unsafe partial class Pager
     private readonly int[] _batch = new int[BatchPages];
     private int _hand;
 
+    /// <summary>Whether the writer was resumed because frames ran out, and neither has finished nor stalled again since.</summary>
+    private bool _isResumedForFrames;
+
     /// <summary>A frame to fill. Waits for the checkpoint writer if everything else is in its hands.</summary>
     private int TakeFrame()
     {
@@ -236,6 +239,9 @@ internal sealed unsafe partial class Pager
 
     private Span<byte> Staged(int index) => new(_staging.Start + ((long)index << FileLayout.PageShift), FileLayout.PageSize);
 
+    /// <summary>Has a writer that stalled for want of room go on. Called under the gate, by the mutator; null where there is no writer.</summary>
+    public Action? ResumeStalled { get; set; }
+
     /// <summary>Lets go of the gate until the checkpoint writer has got on. The writer never waits for the mutator, so it does.</summary>
     private void WaitForWriter()
     {
@@ -244,11 +250,21 @@ internal sealed unsafe partial class Pager
             _channel.ThrowIfFailed();
             if (_stalled is { } full)
             {
-                throw new HeapFullException(full.Message);
-            }
+                // There may be room by now. If it stalls again, there is not.
+                if (_isResumedForFrames || ResumeStalled is null)
+                {
+                    _isResumedForFrames = false;
+                    throw new HeapFullException(full.Message);
+                }
 
-            throw new HeapException(
-                $"{_channel.Name}: the budget of {(long)_pool.Count << FileLayout.PageShift} bytes is too small for what is needed at once. Open the store with more.");
+                _isResumedForFrames = true;
+                ResumeStalled();
+            }
+            else
+            {
+                throw new HeapException(
+                    $"{_channel.Name}: the budget of {(long)_pool.Count << FileLayout.PageShift} bytes is too small for what is needed at once. Open the store with more.");
+            }
         }
 
         var start = Stopwatch.GetTimestamp();

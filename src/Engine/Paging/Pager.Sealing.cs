@@ -211,6 +211,7 @@ internal sealed unsafe partial class Pager
         lock (_gate)
         {
             _sealedDelta = null;
+            _isResumedForFrames = false;
             _isWriterActive = false;
             Monitor.PulseAll(_gate);
         }
