@@ -13,6 +13,9 @@ internal sealed record ChildResult(int ExitCode, string Output, string Error)
     /// <summary>Whether it was ended by SIGKILL: by itself, or for want of memory.</summary>
     public bool WasKilled => ExitCode == KilledExitCode;
 
+    /// <summary>Whether it ended for want of memory: the system ended it, or the runtime gave up.</summary>
+    public bool WantedMoreMemory => WasKilled || (ExitCode != 0 && Error.Contains("Out of memory", StringComparison.OrdinalIgnoreCase)) || Error.Contains("OutOfMemoryException", StringComparison.Ordinal);
+
     /// <summary>The numbers it reported.</summary>
     /// <exception cref="InvalidOperationException">It did not end well.</exception>
     public IReadOnlyDictionary<string, double> Figures => ExitCode == 0

@@ -11,6 +11,7 @@ internal sealed class HeapFixture : IDisposable
     public HeapFixture(long pages, long residentBytes)
     {
         Pages = pages;
+        ResidentBytes = residentBytes;
         Path = _folder.File("bench.heap");
         Store = HeapStore.Create(Path, new HeapStoreOptions { ResidentBytes = residentBytes });
         Heap = Store.CreateHeap(HeapName);
@@ -27,6 +28,8 @@ internal sealed class HeapFixture : IDisposable
     }
 
     public long Pages { get; }
+
+    public long ResidentBytes { get; }
 
     public string Path { get; }
 

@@ -1,6 +1,9 @@
 namespace Everheap.Engine.Benchmarks.Fixtures;
 
-/// <summary>Accesses to random pages of a heap, through a window as compiled code makes them, and to the same pages of a plain file and of an array.</summary>
+/// <summary>
+/// Accesses to random pages of a heap, through a window as compiled code makes them, and to the same pages of a plain file and of an array. The floors
+/// copy into as much memory as the heap has frames, one page after the other, as faults do: into one page alone a copy costs less, but no pager can do that.
+/// </summary>
 internal sealed unsafe class PageAccesses
 {
     private readonly HeapFixture _fixture;
@@ -9,8 +12,9 @@ internal sealed unsafe class PageAccesses
     private readonly int _accesses;
     private readonly int[] _order;
     private readonly byte[] _source;
-    private readonly byte[] _target = new byte[HeapFixture.PageSize];
+    private readonly byte[] _frames;
     private int _next;
+    private int _nextFrame;
 
     /// <param name="fixture">The heap.</param>
     /// <param name="plain">As many pages.</param>
@@ -24,6 +28,8 @@ internal sealed unsafe class PageAccesses
         _order = HeapFixture.Shuffled((int)fixture.Pages);
         _source = new byte[fixture.Pages * HeapFixture.PageSize];
         _source.AsSpan().Fill(1);
+        _frames = GC.AllocateArray<byte>((int)fixture.ResidentBytes, pinned: true);
+        _frames.AsSpan().Fill(1);
     }
 
     /// <summary>What was read, so that reading is not left out.</summary>
@@ -33,7 +39,7 @@ internal sealed unsafe class PageAccesses
     {
         for (int i = 0; i < _accesses; i++)
         {
-            _source.AsSpan(Next() * HeapFixture.PageSize, HeapFixture.PageSize).CopyTo(_target);
+            _source.AsSpan(Next() * HeapFixture.PageSize, HeapFixture.PageSize).CopyTo(NextFrame());
         }
     }
 
@@ -41,7 +47,7 @@ internal sealed unsafe class PageAccesses
     {
         for (int i = 0; i < _accesses; i++)
         {
-            Sum += _plain.ReadPage(Next());
+            Sum += _plain.ReadPage(Next(), NextFrame());
         }
     }
 
@@ -49,8 +55,8 @@ internal sealed unsafe class PageAccesses
     {
         for (int i = 0; i < _accesses; i++)
         {
-            Sum += _plain.ReadPage(Next());
-            _plain.WritePage(Next());
+            Sum += _plain.ReadPage(Next(), NextFrame());
+            _plain.WritePage(Next(), NextFrame());
         }
     }
 
@@ -68,6 +74,12 @@ internal sealed unsafe class PageAccesses
         {
             *_window.Store((ulong)Next() * HeapFixture.PageSize) = (byte)i;
         }
+    }
+
+    private Span<byte> NextFrame()
+    {
+        _nextFrame = _nextFrame + HeapFixture.PageSize == _frames.Length ? 0 : _nextFrame + HeapFixture.PageSize;
+        return _frames.AsSpan(_nextFrame, HeapFixture.PageSize);
     }
 
     private int Next()

@@ -28,13 +28,17 @@ internal sealed class PlainFile : IDisposable
 
     public SafeFileHandle Handle => _handle;
 
-    public byte ReadPage(long index)
+    public byte ReadPage(long index) => ReadPage(index, _page);
+
+    public byte ReadPage(long index, Span<byte> page)
     {
-        RandomAccess.Read(_handle, _page, index * HeapFixture.PageSize);
-        return _page[0];
+        RandomAccess.Read(_handle, page, index * HeapFixture.PageSize);
+        return page[0];
     }
 
-    public void WritePage(long index) => RandomAccess.Write(_handle, _page, index * HeapFixture.PageSize);
+    public void WritePage(long index) => WritePage(index, _page);
+
+    public void WritePage(long index, ReadOnlySpan<byte> page) => RandomAccess.Write(_handle, page, index * HeapFixture.PageSize);
 
     public void WriteAndFlush(long offset, ReadOnlySpan<byte> bytes)
     {

@@ -51,26 +51,25 @@ internal static class PeerReport
             for (int turn = 0; turn < AllPeers.Kinds.Count; turn++)
             {
                 PeerKind kind = AllPeers.Kinds[(turn + round) % AllPeers.Kinds.Count];
-                if (results[kind.Name].WhyNot is null)
-                {
-                    RunOnce(kind, results[kind.Name]);
-                }
+                PeerResult result = results[kind.Name];
+                _ = result.WhyNot is not null || RunOnce(kind, result) || RunOnce(kind, result);
             }
         }
 
         return Describe(results);
     }
 
-    private static void RunOnce(PeerKind kind, PeerResult result)
+    /// <returns>False if it wanted more memory than it was given, and is to be run without a limit.</returns>
+    private static bool RunOnce(PeerKind kind, PeerResult result)
     {
         using WorkFolder folder = new();
         string[] first = [PeerRun.Command, kind.Name, folder.Path, Text(RecordCount), Text(BudgetBytes)];
-        using MemoryLimit? limit = MemoryLimit.TryCreate(BudgetBytes + FixedBytes, out _);
+        using MemoryLimit? limit = result.ExceedsLimit ? null : MemoryLimit.TryCreate(BudgetBytes + FixedBytes, out _);
         ChildResult run = ChildProcess.Run([.. first, .. Measurements.SelectMany(measurement => measurement.Phases).Select(phase => phase.ToString())], limit);
-        if (run.WasKilled)
+        if (limit is not null && run.WantedMoreMemory)
         {
-            result.WhyNot = $"needs more than the limit of {Units.Bytes(BudgetBytes + FixedBytes)}";
-            return;
+            result.ExceedsLimit = true;
+            return false;
         }
 
         IReadOnlyDictionary<string, double> figures = run.Figures;
@@ -79,11 +78,11 @@ internal static class PeerReport
             result.Of(measurement).Add(figures[measurement.Phases[^1].ToString()]);
         }
 
-        result.Peak.Add(limit?.PeakBytes ?? 0);
         result.FileBytes.Add(folder.Length());
 
         // What was committed is there when it is opened again, whole.
         _ = ChildProcess.Run([.. first, Phase.Verify(Math.Min(RecordCount, 5_000)).ToString()]).Figures;
+        return true;
     }
 
     private static ReportSection Describe(Dictionary<string, PeerResult> results)
@@ -101,6 +100,11 @@ internal static class PeerReport
 
         table.Add(["files at the end", "", .. shown.Select(kind => Units.Bytes(results[kind.Name].FileBytes.Median))]);
         section.Add(table);
+        foreach (PeerKind kind in shown.Where(kind => results[kind.Name].ExceedsLimit))
+        {
+            section.Add($"{kind.Name} ended for want of memory under that limit, so its figures are without one.");
+        }
+
         foreach (PeerKind kind in AllPeers.Kinds.Where(kind => results[kind.Name].WhyNot is not null))
         {
             section.Add($"{kind.Name}: not available: {results[kind.Name].WhyNot}.");
@@ -142,7 +146,8 @@ internal static class PeerReport
 
         public string? WhyNot { get; set; }
 
-        public Series Peak { get; } = new();
+        /// <summary>Whether it ran without a limit, because it did not do with it.</summary>
+        public bool ExceedsLimit { get; set; }
 
         public Series FileBytes { get; } = new();
 

@@ -10,6 +10,9 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
 {
     public const string Command = "peer";
 
+    /// <summary>Part of the name of the file that is not there.</summary>
+    public const string MarkerName = "everheap-bench-marker";
+
     /// <summary>Operations between two looks at the clock.</summary>
     private const int OperationsPerLook = 64;
 
@@ -46,7 +49,7 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
     private double? Do(Phase phase) => phase.Kind switch
     {
         PhaseKind.Load => Load(phase.Count),
-        PhaseKind.Commit => Commit(phase),
+        PhaseKind.Commit or PhaseKind.MarkedCommit => Commit(phase),
         PhaseKind.Warm => Discard(phase.Count > 0 ? Commit(phase) : Mix(phase)),
         PhaseKind.Mix => Mix(phase),
         _ => Verify(phase.Count),
@@ -86,6 +89,10 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
 
                 peer.Commit();
             });
+            if (phase.Kind == PhaseKind.MarkedCommit)
+            {
+                _ = File.Exists($"/{MarkerName}");
+            }
         }
 
         return series.Median;

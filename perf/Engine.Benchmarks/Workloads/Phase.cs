@@ -11,6 +11,9 @@ internal enum PhaseKind
     /// <summary>Commits, one after the other.</summary>
     Commit,
 
+    /// <summary>As Commit, and asks for a file that is not there after each: a mark in a trace.</summary>
+    MarkedCommit,
+
     /// <summary>As Commit or Mix, but not timed: until the code is compiled for good and the memory full.</summary>
     Warm,
 
@@ -43,6 +46,8 @@ internal sealed record Phase(
     public static Phase Load(long recordsPerCommit) => new(PhaseKind.Load, Count: recordsPerCommit);
 
     public static Phase Commits(long count, long records) => new(PhaseKind.Commit, Count: count, RecordsPerCommit: records);
+
+    public static Phase MarkedCommits(long count, long records) => new(PhaseKind.MarkedCommit, Count: count, RecordsPerCommit: records);
 
     public static Phase WarmCommits(long count, long records) => new(PhaseKind.Warm, Count: count, RecordsPerCommit: records);
 
