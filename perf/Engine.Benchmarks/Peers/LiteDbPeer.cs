@@ -21,7 +21,10 @@ internal sealed class LiteDbPeer : IKeyValuePeer
         "LiteDB 5.0.20",
         "direct connection, `_id` is the key, the value a binary field; it has no setting for its cache, which grows as it likes",
         "`Commit()` of a transaction: the log is flushed",
-        setup => new LiteDbPeer(setup));
+        setup => new LiteDbPeer(setup))
+    {
+        HasBudget = false,
+    };
 
     public bool TryRead(long key, Span<byte> value)
     {

@@ -18,4 +18,7 @@ internal sealed record PeerKind(string Name, string Settings, string Durability,
 {
     /// <summary>Why it cannot run here; null if it can.</summary>
     public Func<string?> WhyNotAvailable { get; init; } = () => null;
+
+    /// <summary>Whether its memory can be bounded; one that has no setting for that is not run under the limit.</summary>
+    public bool HasBudget { get; init; } = true;
 }

@@ -31,6 +31,7 @@ internal static class CheckpointReport
         {
             foreach (int heapGiB in HeapGiB)
             {
+                Progress.Tell($"{Name}: a heap of {heapGiB} GiB");
                 heaps.Add(new Heap(heapGiB, new SparseFixture((ulong)(heapGiB * Units.GiB), Stride, ResidentBytes)));
             }
 
@@ -53,6 +54,7 @@ internal static class CheckpointReport
     /// <summary>The heaps take turns with the plain file.</summary>
     private static List<Row> Measure(List<Heap> heaps, int dirtyMiB, int runPages)
     {
+        Progress.Tell($"{Name}: {dirtyMiB} MiB dirty");
         int pages = dirtyMiB * Units.MiB / HeapFixture.PageSize;
         byte[] bytes = new byte[dirtyMiB * Units.MiB];
         new Random(4).NextBytes(bytes);

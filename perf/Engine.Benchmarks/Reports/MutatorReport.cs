@@ -27,6 +27,7 @@ internal static class MutatorReport
         List<(string, double)> shares = [];
         foreach ((int workingMiB, int budgetMiB) in Sets)
         {
+            Progress.Tell($"{Name}: {workingMiB} MiB of {budgetMiB}");
             Result result = Measure(workingMiB, budgetMiB);
             table.Add(
                 $"{workingMiB} MiB",

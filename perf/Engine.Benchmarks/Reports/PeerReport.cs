@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Everheap.Engine.Benchmarks.Children;
 using Everheap.Engine.Benchmarks.Fixtures;
@@ -16,10 +17,13 @@ internal static class PeerReport
     /// <summary>What a process may use beside the budget: the runtime, code, the peers' own bookkeeping.</summary>
     private const long FixedBytes = 64L << 20;
 
-    private static long BudgetBytes => Sizes.IsSmoke ? 2 * Units.MiB : 64 * Units.MiB;
+    private static long BudgetBytes => Sizes.IsSmoke ? 2 * Units.MiB : 32 * Units.MiB;
 
     /// <summary>Four times the budget.</summary>
     private static long RecordCount => 4 * BudgetBytes / Records.ValueBytes;
+
+    /// <summary>A peer that takes longer than this for one run is not run again.</summary>
+    private static TimeSpan RunTimeMax => TimeSpan.FromSeconds(60);
 
     private static int Rounds => Sizes.IsSmoke ? 1 : 3;
 
@@ -51,8 +55,14 @@ internal static class PeerReport
             for (int turn = 0; turn < AllPeers.Kinds.Count; turn++)
             {
                 PeerKind kind = AllPeers.Kinds[(turn + round) % AllPeers.Kinds.Count];
+                Progress.Tell($"{Name}: round {round + 1} of {Rounds}, {kind.Name}");
                 PeerResult result = results[kind.Name];
-                _ = result.WhyNot is not null || RunOnce(kind, result) || RunOnce(kind, result);
+                if (result.WhyNot is null && !result.IsSlow)
+                {
+                    long start = Stopwatch.GetTimestamp();
+                    _ = RunOnce(kind, result) || RunOnce(kind, result);
+                    result.IsSlow = Stopwatch.GetElapsedTime(start) > RunTimeMax;
+                }
             }
         }
 
@@ -64,7 +74,7 @@ internal static class PeerReport
     {
         using WorkFolder folder = new();
         string[] first = [PeerRun.Command, kind.Name, folder.Path, Text(RecordCount), Text(BudgetBytes)];
-        using MemoryLimit? limit = result.ExceedsLimit ? null : MemoryLimit.TryCreate(BudgetBytes + FixedBytes, out _);
+        using MemoryLimit? limit = result.ExceedsLimit || !kind.HasBudget ? null : MemoryLimit.TryCreate(BudgetBytes + FixedBytes, out _);
         ChildResult run = ChildProcess.Run([.. first, .. Measurements.SelectMany(measurement => measurement.Phases).Select(phase => phase.ToString())], limit);
         if (limit is not null && run.WantedMoreMemory)
         {
@@ -103,6 +113,16 @@ internal static class PeerReport
         foreach (PeerKind kind in shown.Where(kind => results[kind.Name].ExceedsLimit))
         {
             section.Add($"{kind.Name} ended for want of memory under that limit, so its figures are without one.");
+        }
+
+        foreach (PeerKind kind in shown.Where(kind => !kind.HasBudget))
+        {
+            section.Add($"{kind.Name} has no setting for its memory, so it ran without a limit.");
+        }
+
+        foreach (PeerKind kind in shown.Where(kind => results[kind.Name].IsSlow))
+        {
+            section.Add($"{kind.Name} took so long that it ran {results[kind.Name].FileBytes.Count} times only.");
         }
 
         foreach (PeerKind kind in AllPeers.Kinds.Where(kind => results[kind.Name].WhyNot is not null))
@@ -145,6 +165,8 @@ internal static class PeerReport
         private readonly Dictionary<string, Series> _series = [];
 
         public string? WhyNot { get; set; }
+
+        public bool IsSlow { get; set; }
 
         /// <summary>Whether it ran without a limit, because it did not do with it.</summary>
         public bool ExceedsLimit { get; set; }

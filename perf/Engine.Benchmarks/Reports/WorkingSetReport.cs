@@ -77,6 +77,7 @@ internal static class WorkingSetReport
         using WorkFolder folder = new();
         foreach (PeerKind kind in kinds)
         {
+            Progress.Tell($"{Name}: {multiple} times the budget, {kind.Name}");
             _ = ChildProcess.Run(Command(kind, folder, records, [Phase.Load(20_000)])).Figures;
         }
 

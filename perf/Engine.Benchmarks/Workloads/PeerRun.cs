@@ -73,12 +73,13 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
         return Stopwatch.GetElapsedTime(start).TotalNanoseconds / setup.RecordCount;
     }
 
-    /// <summary>Commits of some random records each, the writing included. The median, in nanoseconds.</summary>
+    /// <summary>Commits of some random records each, the writing included, until there are enough or the time is up. The median, in nanoseconds.</summary>
     private double Commit(Phase phase)
     {
         KeySequence keys = Keys(phase);
         Series series = new();
-        for (long i = 0; i < phase.Count; i++)
+        long start = Stopwatch.GetTimestamp();
+        for (long i = 0; i < phase.Count && (i == 0 || Stopwatch.GetElapsedTime(start).TotalMilliseconds < phase.Milliseconds); i++)
         {
             series.Time(() =>
             {

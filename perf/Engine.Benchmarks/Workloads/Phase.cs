@@ -42,14 +42,16 @@ internal sealed record Phase(
     PhaseKind Kind, KeyDistribution Keys = default, long Count = 0, long RecordsPerCommit = 1, long Milliseconds = 0, long WritePercent = 0)
 {
     private const char Separator = ':';
+    private const long CommitMillisecondsMax = 3000;
 
     public static Phase Load(long recordsPerCommit) => new(PhaseKind.Load, Count: recordsPerCommit);
 
-    public static Phase Commits(long count, long records) => new(PhaseKind.Commit, Count: count, RecordsPerCommit: records);
+    /// <summary>So many commits of so many records each; fewer if they take too long.</summary>
+    public static Phase Commits(long count, long records) => new(PhaseKind.Commit, Count: count, RecordsPerCommit: records, Milliseconds: CommitMillisecondsMax);
 
-    public static Phase MarkedCommits(long count, long records) => new(PhaseKind.MarkedCommit, Count: count, RecordsPerCommit: records);
+    public static Phase MarkedCommits(long count, long records) => new(PhaseKind.MarkedCommit, Count: count, RecordsPerCommit: records, Milliseconds: long.MaxValue);
 
-    public static Phase WarmCommits(long count, long records) => new(PhaseKind.Warm, Count: count, RecordsPerCommit: records);
+    public static Phase WarmCommits(long count, long records) => new(PhaseKind.Warm, Count: count, RecordsPerCommit: records, Milliseconds: CommitMillisecondsMax);
 
     public static Phase Warm(KeyDistribution keys, long milliseconds) => new(PhaseKind.Warm, keys, Milliseconds: milliseconds);
 
