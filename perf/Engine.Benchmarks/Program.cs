@@ -23,6 +23,20 @@ internal static class Program
 
     private static int Main(string[] arguments)
     {
+        try
+        {
+            return Run(arguments);
+        }
+        catch (InvalidOperationException failure)
+        {
+            // Caught so that what is open is closed and its files are removed: an exception that nobody catches leaves them.
+            Console.Error.WriteLine(failure);
+            return 1;
+        }
+    }
+
+    private static int Run(string[] arguments)
+    {
         switch (arguments)
         {
             case [ChildProcess.Switch, .. var command]:

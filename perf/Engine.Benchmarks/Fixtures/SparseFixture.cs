@@ -7,19 +7,20 @@ internal sealed class SparseFixture : IDisposable
 {
     private readonly WorkFolder _folder = new();
     private readonly TranslationWindow _window;
-    private readonly ulong _heapBytes;
     private readonly ulong _address;
     private ulong _version;
 
     public SparseFixture(ulong heapBytes, ulong stride, long residentBytes)
     {
-        _heapBytes = heapBytes;
+        HeapBytes = heapBytes;
         Path = _folder.File("sparse.heap");
         Store = HeapStore.Create(Path, new HeapStoreOptions { ResidentBytes = residentBytes });
         Heap = Store.CreateHeap(HeapFixture.HeapName);
         _address = SparseHeap.Fill(Heap, heapBytes, stride);
         _window = Heap.OpenWindow(_address);
     }
+
+    public ulong HeapBytes { get; }
 
     public string Path { get; }
 
@@ -33,7 +34,7 @@ internal sealed class SparseFixture : IDisposable
     /// </summary>
     public void Dirty(int pages, int runPages)
     {
-        ulong distance = _heapBytes / (ulong)(pages / runPages);
+        ulong distance = HeapBytes / (ulong)(pages / runPages);
         Span<byte> value = stackalloc byte[sizeof(ulong)];
         for (int page = 0; page < pages; page++)
         {

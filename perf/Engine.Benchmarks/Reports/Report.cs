@@ -15,6 +15,7 @@ internal static class Report
         (CheckpointReport.Name, CheckpointReport.Run),
         (MutatorReport.Name, MutatorReport.Run),
         (RecoveryReport.Name, RecoveryReport.Run),
+        (ForkReport.Name, ForkReport.Run),
         (FlushReport.Name, FlushReport.Run),
         (WorkingSetReport.Name, WorkingSetReport.Run),
         (PeerSettingsReport.Name, PeerSettingsReport.Run),
