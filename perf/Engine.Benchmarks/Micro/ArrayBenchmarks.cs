@@ -1,6 +1,6 @@
-using Everheap.Engine.Benchmarks.Fixtures;
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
 using Everheap.Engine.Collections;
 
 namespace Everheap.Engine.Benchmarks.Micro;

@@ -1,5 +1,5 @@
-using Everheap.Engine.Benchmarks.Fixtures;
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
 
 namespace Everheap.Engine.Benchmarks.Micro;
 

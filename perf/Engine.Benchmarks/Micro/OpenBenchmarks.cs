@@ -1,6 +1,6 @@
-using Everheap.Engine.Benchmarks.Measuring;
-using Everheap.Engine.Benchmarks.Fixtures;
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
+using Everheap.Engine.Benchmarks.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Micro;
 

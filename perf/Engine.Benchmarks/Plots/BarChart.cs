@@ -11,6 +11,11 @@ internal sealed class BarChart(string title, Axis values)
 
     private readonly List<(string Group, IReadOnlyList<Bar> Bars)> _groups = [];
 
+    private double? _target;
+
+    /// <summary>What was to be reached: a line across all bars.</summary>
+    public void Target(double value) => _target = value;
+
     /// <summary>Adds a group of bars that belong together. One that has no value is left out.</summary>
     public void Add(string group, IEnumerable<(string Name, double? Value)> bars) =>
         _groups.Add((group, [.. bars.Select((bar, color) => new Bar(bar.Name, bar.Value, color))]));
@@ -22,6 +27,12 @@ internal sealed class BarChart(string title, Axis values)
         double bottom = height - 52;
         Scale scale = new(values, _groups.SelectMany(group => Shown(group.Bars)).Select(bar => bar.Value!.Value), NameWidth + 20, ChartFrame.Right - ValueRoom);
         ChartFrame.Title(canvas, title);
+        if (_target is { } target)
+        {
+            canvas.Line(scale.At(target), ChartFrame.Top - 6, scale.At(target), bottom, Palette.Target, 1.5, "2 3");
+            canvas.Text(scale.At(target), ChartFrame.Top - 8, "target", ValueSize, TextAnchor.Middle, Palette.Target);
+        }
+
         ChartFrame.Horizontal(canvas, scale, ChartFrame.Top - 6, bottom);
         double y = ChartFrame.Top;
         foreach ((string group, IReadOnlyList<Bar> bars) in _groups)

@@ -132,7 +132,7 @@ internal static class PageLevelReport
 
     private static string Chart(IEnumerable<(string What, Series Series, Series Floor)> bars)
     {
-        BarChart chart = new("One access, median, beside its floor", new Axis("nanoseconds, logarithmic", Units.Time, IsLogarithmic: true));
+        BarChart chart = new("One access, median, beside its floor", new Axis("time, logarithmic", Units.Time, IsLogarithmic: true));
         foreach ((string what, Series series, Series floor) in bars)
         {
             chart.Add(what, [("Everheap", series.Median), ("floor", floor.Median)]);

@@ -6,7 +6,7 @@ using Everheap.Engine.Benchmarks.Peers;
 namespace Everheap.Engine.Benchmarks.Workloads;
 
 /// <summary>One peer does a list of phases, one after the other, in this process; a line of output for each that is timed.</summary>
-internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
+internal sealed class PeerRun : IDisposable
 {
     public const string Command = "peer";
 
@@ -19,10 +19,26 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
     /// <summary>The part of all keys that is hot: one in so many, side by side.</summary>
     private const long HotShare = 20;
 
+    private const long TrackedRecordsMax = 20_000;
+
+    private readonly PeerKind _kind;
+    private readonly PeerSetup _setup;
     private readonly byte[] _value = new byte[Records.ValueBytes];
+    private IKeyValuePeer _peer;
+
+    /// <summary>What was last written to each key, so that a lost write is found; where it is small enough not to count.</summary>
+    private readonly long[]? _written;
 
     /// <summary>Starts at something else every time, so that no run writes what an earlier one has written.</summary>
     private long _version = Stopwatch.GetTimestamp();
+
+    private PeerRun(PeerKind kind, PeerSetup setup)
+    {
+        _kind = kind;
+        _setup = setup;
+        _written = setup.RecordCount <= TrackedRecordsMax ? new long[setup.RecordCount] : null;
+        _peer = kind.Open(setup);
+    }
 
     /// <summary>Opens the peer, does the phases, and closes it.</summary>
     /// <exception cref="InvalidOperationException">A wrong value was read.</exception>
@@ -33,8 +49,7 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
             throw new InvalidOperationException($"{kind.Name} is not available: {reason}");
         }
 
-        using IKeyValuePeer peer = kind.Open(setup);
-        PeerRun run = new(peer, setup);
+        using PeerRun run = new(kind, setup);
         foreach (string phase in phases)
         {
             if (run.Do(Phase.Parse(phase)) is { } nanoseconds)
@@ -46,12 +61,15 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
         return 0;
     }
 
+    public void Dispose() => _peer.Dispose();
+
     private double? Do(Phase phase) => phase.Kind switch
     {
         PhaseKind.Load => Load(phase.Count),
         PhaseKind.Commit or PhaseKind.MarkedCommit => Commit(phase),
         PhaseKind.Warm => Discard(phase.Count > 0 ? Commit(phase) : Mix(phase)),
         PhaseKind.Mix => Mix(phase),
+        PhaseKind.Reopen => Reopen(),
         _ => Verify(phase.Count),
     };
 
@@ -61,16 +79,16 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
     private double Load(long recordsPerCommit)
     {
         long start = Stopwatch.GetTimestamp();
-        for (long key = 0; key < setup.RecordCount; key++)
+        for (long key = 0; key < _setup.RecordCount; key++)
         {
             Write(key);
-            if ((key + 1) % recordsPerCommit == 0 || key + 1 == setup.RecordCount)
+            if ((key + 1) % recordsPerCommit == 0 || key + 1 == _setup.RecordCount)
             {
-                peer.Commit();
+                _peer.Commit();
             }
         }
 
-        return Stopwatch.GetElapsedTime(start).TotalNanoseconds / setup.RecordCount;
+        return Stopwatch.GetElapsedTime(start).TotalNanoseconds / _setup.RecordCount;
     }
 
     /// <summary>Commits of some random records each, the writing included, until there are enough or the time is up. The median, in nanoseconds.</summary>
@@ -88,7 +106,7 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
                     Write(keys.Next());
                 }
 
-                peer.Commit();
+                _peer.Commit();
             });
             if (phase.Kind == PhaseKind.MarkedCommit)
             {
@@ -115,7 +133,7 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
                     Write(key);
                     if (++written % phase.RecordsPerCommit == 0)
                     {
-                        peer.Commit();
+                        _peer.Commit();
                     }
                 }
                 else
@@ -129,23 +147,31 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
 
         if (written > 0)
         {
-            peer.Commit();
+            _peer.Commit();
         }
 
         return Stopwatch.GetElapsedTime(start).TotalNanoseconds / operations;
     }
 
-    /// <summary>Reads values here and there, and checks every byte.</summary>
+    private double? Reopen()
+    {
+        _peer.Dispose();
+        _peer = _kind.Open(_setup);
+        return null;
+    }
+
+    /// <summary>Reads values here and there, and checks every byte; all that was written before is committed.</summary>
     private double? Verify(long count)
     {
-        KeySequence keys = KeySequence.Uniform(setup.RecordCount, 7);
+        KeySequence keys = KeySequence.Uniform(_setup.RecordCount, 7);
         for (long i = 0; i < count; i++)
         {
             long key = keys.Next();
             Read(key);
-            if (!Records.IsValue(_value, key))
+            bool isLatest = _written is null || _written[key] == 0 || _written[key] == Records.VersionOf(_value);
+            if (!isLatest || !Records.IsValue(_value, key))
             {
-                throw new InvalidOperationException($"The value of key {key} is not what was written.");
+                throw new InvalidOperationException($"The value of key {key} is not what was last written.");
             }
         }
 
@@ -155,12 +181,13 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
     private void Write(long key)
     {
         Records.Fill(_value, key, ++_version);
-        peer.Write(key, _value);
+        _written?[key] = _version;
+        _peer.Write(key, _value);
     }
 
     private void Read(long key)
     {
-        if (!peer.TryRead(key, _value) || !Records.BelongsTo(_value, key))
+        if (!_peer.TryRead(key, _value) || !Records.BelongsTo(_value, key))
         {
             throw new InvalidOperationException($"The value of key {key} is missing, or another's.");
         }
@@ -168,8 +195,8 @@ internal sealed class PeerRun(IKeyValuePeer peer, PeerSetup setup)
 
     private KeySequence Keys(Phase phase) => phase.Keys switch
     {
-        KeyDistribution.Zipfian => KeySequence.Zipfian(setup.RecordCount, 5),
-        KeyDistribution.Hot => KeySequence.Uniform(Math.Max(1, setup.RecordCount / HotShare), 5),
-        _ => KeySequence.Uniform(setup.RecordCount, 5),
+        KeyDistribution.Zipfian => KeySequence.Zipfian(_setup.RecordCount, 5),
+        KeyDistribution.Hot => KeySequence.Uniform(Math.Max(1, _setup.RecordCount / HotShare), 5),
+        _ => KeySequence.Uniform(_setup.RecordCount, 5),
     };
 }

@@ -20,6 +20,9 @@ internal enum PhaseKind
     /// <summary>Reads, and writes among them.</summary>
     Mix,
 
+    /// <summary>Closes it and opens it again: what is read from then on was durable.</summary>
+    Reopen,
+
     /// <summary>Reads and checks every byte.</summary>
     Verify,
 }
@@ -59,6 +62,8 @@ internal sealed record Phase(
 
     public static Phase Mix(KeyDistribution keys, long milliseconds, long writePercent, long recordsPerCommit) =>
         new(PhaseKind.Mix, keys, RecordsPerCommit: recordsPerCommit, Milliseconds: milliseconds, WritePercent: writePercent);
+
+    public static Phase Reopen() => new(PhaseKind.Reopen);
 
     public static Phase Verify(long count) => new(PhaseKind.Verify, Count: count);
 

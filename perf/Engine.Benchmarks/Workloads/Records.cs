@@ -27,9 +27,12 @@ internal static class Records
     public static bool IsValue(ReadOnlySpan<byte> value, long key)
     {
         Span<byte> expected = stackalloc byte[ValueBytes];
-        Fill(expected, key, MemoryMarshal.Cast<byte, long>(value)[1]);
+        Fill(expected, key, VersionOf(value));
         return value.SequenceEqual(expected);
     }
+
+    /// <summary>Which writing of its key this claims to be.</summary>
+    public static long VersionOf(ReadOnlySpan<byte> value) => MemoryMarshal.Cast<byte, long>(value)[1];
 
     /// <summary>Whether this claims to be a value of the key: cheap enough to check at every read.</summary>
     public static bool BelongsTo(ReadOnlySpan<byte> value, long key) => MemoryMarshal.Read<long>(value) == key;
