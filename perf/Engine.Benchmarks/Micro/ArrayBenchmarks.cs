@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
 using Everheap.Engine.Collections;
 
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Micro;
 
 /// <summary>Elements of a persistent array whose pages are resident, against a plain array and against the heap's own Read.</summary>
 public class ArrayBenchmarks

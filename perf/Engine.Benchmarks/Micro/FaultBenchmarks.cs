@@ -1,11 +1,13 @@
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
+using Everheap.Engine.Benchmarks.Measuring;
 
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Micro;
 
 /// <summary>Faults with the file in the page cache: of clean pages, and with a dirty victim each; against what no paging can beat.</summary>
 public class FaultBenchmarks
 {
-    private const int Accesses = 4096;
+    internal const int Accesses = 4096;
 
     private static readonly int Pages = Sizes.Fault.HeapBytes / HeapFixture.PageSize;
 

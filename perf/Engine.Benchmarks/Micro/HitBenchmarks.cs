@@ -1,12 +1,13 @@
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
 
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Micro;
 
 /// <summary>Loads and stores of resident pages, through the tables as compiled code does it, against a plain array.</summary>
 public unsafe class HitBenchmarks
 {
     private const int Pages = 1024;
-    private const int Accesses = 100_000;
+    internal const int Accesses = 100_000;
 
     private HeapFixture _fixture = null!;
     private TranslationWindow _window = null!;

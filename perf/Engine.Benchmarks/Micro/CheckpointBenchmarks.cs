@@ -1,6 +1,8 @@
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
+using Everheap.Engine.Benchmarks.Measuring;
 
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Micro;
 
 /// <summary>A checkpoint of so many dirty bytes, pages scattered, and its pause alone; against one sequential write of as many with its flush.</summary>
 public class CheckpointBenchmarks

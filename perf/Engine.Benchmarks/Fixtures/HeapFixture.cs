@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Fixtures;
 
 /// <summary>A store in a real file with one heap, whose pages hold incompressible bytes.</summary>
 internal sealed class HeapFixture : IDisposable
@@ -10,7 +10,10 @@ internal sealed class HeapFixture : IDisposable
 
     public HeapFixture(long pages, long residentBytes)
     {
-        Store = HeapStore.Create(_folder.File("bench.heap"), new HeapStoreOptions { ResidentBytes = residentBytes });
+        Pages = pages;
+        ResidentBytes = residentBytes;
+        Path = _folder.File("bench.heap");
+        Store = HeapStore.Create(Path, new HeapStoreOptions { ResidentBytes = residentBytes });
         Heap = Store.CreateHeap(HeapName);
         Address = Heap.Allocate((ulong)Math.Max(pages, 1) * PageSize);
         Span<byte> page = new byte[PageSize];
@@ -23,6 +26,12 @@ internal sealed class HeapFixture : IDisposable
 
         Heap.Checkpoint();
     }
+
+    public long Pages { get; }
+
+    public long ResidentBytes { get; }
+
+    public string Path { get; }
 
     public HeapStore Store { get; }
 

@@ -1,6 +1,8 @@
 using BenchmarkDotNet.Attributes;
+using Everheap.Engine.Benchmarks.Fixtures;
+using Everheap.Engine.Benchmarks.Measuring;
 
-namespace Everheap.Engine.Benchmarks;
+namespace Everheap.Engine.Benchmarks.Micro;
 
 /// <summary>Opening a store and its heap, and reading one value: an empty one, and a sparse one of 10 GiB whose process was killed.</summary>
 public class OpenBenchmarks
@@ -21,7 +23,7 @@ public class OpenBenchmarks
         string sparse = _folder.File("sparse.heap");
         if (!File.Exists(sparse))
         {
-            SparseHeap.Make(sparse);
+            SparseHeap.Make(sparse, 10UL << 30, Sizes.SparseStride);
         }
     }
 
