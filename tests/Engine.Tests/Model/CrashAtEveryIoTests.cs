@@ -113,7 +113,7 @@ internal sealed class CrashAtEveryIoTests
         {
             string when = $"seed {seed}, killed at I/O {killAt} since the creation";
             (SimulatedMedium next, SortedDictionary<long, HeapModel> acceptable) = kills[killAt];
-            using HeapRun second = new(next, seed + killAt, new HeapModel(), run.TouchedPages);
+            using HeapRun second = new(next, seed + killAt, run.TouchedPages);
             second.OpenAndRun(acceptable, StepsAfterRecovery, when);
             second.Dispose();
             int count = TestSeeds.IsLong ? Flavours.Length : 1;
@@ -146,7 +146,7 @@ internal sealed class CrashAtEveryIoTests
             return;
         }
 
-        using HeapRun recovered = new(medium, seed, new HeapModel(), touchedPages);
+        using HeapRun recovered = new(medium, seed, touchedPages);
         try
         {
             recovered.OpenAndCheck(acceptable, when);

@@ -82,11 +82,17 @@ internal sealed class HeapModel
         }
     }
 
-    public void Release(int rangeIndex)
+    /// <summary>Takes a page over from another model.</summary>
+    public void Adopt(ulong number, HeapModel other)
     {
-        (ulong address, ulong length) = Ranges[rangeIndex];
-        Clear(address, length);
-        Ranges.RemoveAt(rangeIndex);
+        if (other._pages.TryGetValue(number, out byte[]? bytes))
+        {
+            _pages[number] = bytes;
+        }
+        else
+        {
+            _pages.Remove(number);
+        }
     }
 
     /// <summary>Throws if the heap differs anywhere, in these pages or in any other page the run ever touched.</summary>

@@ -106,7 +106,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Write(long offset, ReadOnlySpan<byte> source)
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Write);
         lock (_lock)
         {
             // The write that crashes may still have got some way, like any unflushed one.
@@ -136,7 +136,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Resize(long length)
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Resize);
         lock (_lock)
         {
             bool crashes = CountIo();
@@ -159,7 +159,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Flush()
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Flush);
         lock (_lock)
         {
             bool crashes = CountIo();
