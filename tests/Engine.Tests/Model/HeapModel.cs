@@ -29,6 +29,9 @@ internal sealed class HeapModel
 
     public IReadOnlyCollection<ulong> PageNumbers => _pages.Keys;
 
+    /// <summary>Whether a page was ever written to since it was last cleared as a whole.</summary>
+    public bool IsMapped(ulong number) => _pages.ContainsKey(number);
+
     public HeapModel Snapshot() => new(this);
 
     public ReadOnlySpan<byte> Page(ulong number) => _pages.TryGetValue(number, out byte[]? bytes) ? bytes : ZeroPage;

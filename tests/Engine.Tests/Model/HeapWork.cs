@@ -10,6 +10,9 @@ internal sealed record WorkShape(ulong HeaderPages, int RangesMax, int RangePage
     /// <summary>More than fits into the smallest budget.</summary>
     public static readonly WorkShape Large = new(HeaderPages: 8, RangesMax: 12, RangePagesMax: 400, LongSpanPages: 70);
 
+    /// <summary>Somewhat more than fits into the smallest budget.</summary>
+    public static readonly WorkShape Medium = new(HeaderPages: 8, RangesMax: 6, RangePagesMax: 120, LongSpanPages: 40);
+
     /// <summary>Little enough that a store of many heaps is looked through in a moment.</summary>
     public static readonly WorkShape Small = new(HeaderPages: 6, RangesMax: 5, RangePagesMax: 30, LongSpanPages: 12);
 }
@@ -211,7 +214,7 @@ internal sealed unsafe class HeapWork
         byte[] found = new byte[PageSize];
         foreach (ulong page in Model.PageNumbers.Union(wanted.PageNumbers).ToList())
         {
-            if (Model.Page(page).SequenceEqual(wanted.Page(page)) && Model.PageNumbers.Contains(page) == wanted.PageNumbers.Contains(page))
+            if (Model.Page(page).SequenceEqual(wanted.Page(page)) && Model.IsMapped(page) == wanted.IsMapped(page))
             {
                 continue;
             }
