@@ -68,8 +68,8 @@ internal sealed class StoreCrashTests
             List<(ulong Root, StoreModel State)> acceptable = Acceptable(run, moments[at].Root);
             using StoreRun second = new(next, random.Next());
             second.OpenAndRunUntilBroken(acceptable, OperationsAfterRecovery, when);
-            second.Dispose();
             List<(ulong Root, StoreModel State)> then = Acceptable(second, second.Root);
+            second.Dispose();
             if (next.FlushCount == 0)
             {
                 then.AddRange(acceptable); // Nothing has made durable what opening found.
@@ -93,10 +93,11 @@ internal sealed class StoreCrashTests
             SimulatedMedium medium = new(seed) { CrashAt = random.Next(30, 500) };
             using StoreRun run = new(medium, seed + (i / 3), isGated: i % 2 == 0);
             run.CreateAndRunUntilBroken(OperationsOfABrokenRun);
+            List<(ulong Root, StoreModel State)> acceptable = Acceptable(run, run.Root);
             run.Dispose();
             CrashFlavour flavour = Flavours[random.Next(Flavours.Length)];
             string when = $"seed {seed}, run {i}, crash met at I/O {medium.CrashAt}, {flavour}";
-            Recover(new SimulatedMedium(seed, medium.Image(flavour, random)), Acceptable(run, run.Root), random.Next(), when, goesOn: true);
+            Recover(new SimulatedMedium(seed, medium.Image(flavour, random)), acceptable, random.Next(), when, goesOn: true);
         }
     }
 

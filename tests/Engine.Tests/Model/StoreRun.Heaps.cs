@@ -5,6 +5,29 @@ internal sealed partial class StoreRun
 {
     private const int NamesMax = 12;
 
+    /// <summary>Does what makes roots that change nothing of what the store holds.</summary>
+    private void Maintain(Action operation)
+    {
+        Quiet();
+        lock (_lock)
+        {
+            _isMaintaining = true;
+        }
+
+        try
+        {
+            operation();
+            Observe();
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _isMaintaining = false;
+            }
+        }
+    }
+
     /// <summary>Does what makes a root, and nothing else makes one meanwhile.</summary>
     /// <param name="operation">What is done to the store.</param>
     /// <param name="change">What it does to the model; null if the store has to refuse it.</param>

@@ -92,6 +92,8 @@ internal sealed partial class StoreRun
     private void Reclaim()
     {
         int pages = _random.Next(3) == 0 ? HeapStore.ReclaimPagesDefault : _random.Next(1, 400);
-        Change(() => Store.Reclaim(pages), state => state);
+        Maintain(() => Store.Reclaim(pages));
     }
+
+    private void Compact() => Maintain(() => Store.Compact());
 }

@@ -44,6 +44,7 @@ internal sealed partial class StoreRun
         (2, "revert an open heap", () => OnOpenHeap(RevertOpenHeap)),
         (2, "revert a closed heap", RevertClosedHeap),
         (5, "reclaim", Reclaim),
+        (1, "compact", Compact),
 
         // Snapshots.
         (6, "open a snapshot", OpenSnapshot),

@@ -28,6 +28,7 @@ internal sealed partial class StoreRun : IDisposable, IPins
     private HeapStore? _store;
     private StoreModel _durable = StoreModel.Empty;
     private Func<StoreModel, StoreModel>? _change;
+    private bool _isMaintaining;
     private string? _violation;
     private ulong _root;
     private int _nextId = 1;
@@ -262,15 +263,15 @@ internal sealed partial class StoreRun : IDisposable, IPins
                 }
             }
 
-            if (members == 0 && _change is null)
+            if (members == 0 && _change is null && !_isMaintaining)
             {
                 _violation ??= $"Root {_root + 1} was made, and nobody had asked for it.";
                 return;
             }
 
-            if (members == 0)
+            if (members == 0 && _change is not null)
             {
-                state = _change!(state);
+                state = _change(state);
                 _change = null;
             }
 
