@@ -268,6 +268,30 @@ internal sealed class Catalog : IDisposable
         _changed.Clear();
     }
 
+    /// <summary>
+    /// A commit has failed, and the store takes no more changes: goes back to what the newest durable root says, so that what is committed can still be found. Heaps that
+    /// are open and have no checkpoint yet stay.
+    /// </summary>
+    /// <param name="root">That root.</param>
+    /// <exception cref="HeapCorruptedException">A page of the catalog does not match its checksum; nothing was changed.</exception>
+    /// <exception cref="IOException">The medium cannot be read; nothing was changed.</exception>
+    public void GoBack(in Superblock root)
+    {
+        using var durable = new Catalog(_channel, null, root);
+        var known = new Dictionary<uint, HeapEntry>(_heaps);
+        _heaps.Clear();
+        _header = durable._header;
+        foreach (var (id, heap) in durable._heaps)
+        {
+            _heaps.Add(id, known.Remove(id, out var entry) ? entry.GoBack(heap) : heap);
+        }
+
+        foreach (var (id, heap) in known.Where(pair => pair.Value.IsOpen))
+        {
+            _heaps.Add(id, heap.GoBack(new HeapEntry(heap.Name, heap.Record with { Number = 0, MapRoot = default, MappedPages = 0 })));
+        }
+    }
+
     /// <summary>Gives back a page that no heap refers to any more.</summary>
     public void Release(in MapEntry entry) => _pager.ReleaseForeign(entry);
 

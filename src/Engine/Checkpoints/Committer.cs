@@ -289,6 +289,7 @@ internal sealed class Committer
         }
         catch (Exception failure) when (_channel.Latch(failure))
         {
+            GoBack();
             End(group, _channel.Failed());
             return;
         }
@@ -297,6 +298,19 @@ internal sealed class Committer
         if (HasIdleWork)
         {
             IdleWorkLeft?.Invoke();
+        }
+    }
+
+    /// <summary>What was changed for a root that was not made is not so.</summary>
+    private void GoBack()
+    {
+        try
+        {
+            Catalog.GoBack(_roots.Current);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or HeapCorruptedException)
+        {
+            StoreLog.CatalogUnreadable(_channel.Logger, _channel.Name, unreadable);
         }
     }
 

@@ -53,6 +53,26 @@ internal sealed class HeapEntry(string name, in HeapRecord record)
         : (checkpoint.Record.Flags & CheckpointFlags.Retained) != 0 ? (checkpoint.Record.MapRoot, checkpoint.Record.MappedPages)
         : null;
 
+    /// <summary>Says again what another entry of the same heap says. Whoever has this one, or one of its checkpoints, goes on having it.</summary>
+    public HeapEntry GoBack(HeapEntry other)
+    {
+        _record = other._record;
+        Slot = other.Slot;
+        for (var i = 0; i < other.Checkpoints.Count; i++)
+        {
+            var checkpoint = other.Checkpoints[i];
+            if (Find(checkpoint.Record.Number) is { } known)
+            {
+                known.Record = checkpoint.Record;
+                other.Checkpoints[i] = known;
+            }
+        }
+
+        Checkpoints.Clear();
+        Checkpoints.AddRange(other.Checkpoints);
+        return this;
+    }
+
     /// <summary>Makes what the entry says now what everybody sees.</summary>
     public void Publish() => Durable = new HeapState(_record.Number, _record);
 

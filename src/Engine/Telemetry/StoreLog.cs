@@ -28,4 +28,7 @@ internal static partial class StoreLog
 
     [LoggerMessage(8, LogLevel.Debug, "{Store}: checkpoint {Number} of heap '{Heap}': {Pages} pages, {Bytes} bytes, pause {PauseMicroseconds} us, durable after {Microseconds} us")]
     public static partial void CheckpointMade(ILogger logger, string store, string heap, long number, long pages, long bytes, long pauseMicroseconds, long microseconds);
+
+    [LoggerMessage(9, LogLevel.Error, "{Store}: after the failure the catalog cannot be read either; what is said of heaps may be ahead of what is durable")]
+    public static partial void CatalogUnreadable(ILogger logger, string store, Exception failure);
 }

@@ -28,14 +28,10 @@ internal sealed class CrashAtEveryIoTests
     [TestCaseSource(nameof(Seeds))]
     public void A_crash_at_any_io_leaves_the_last_checkpoint_or_the_one_in_flight(int seed)
     {
-        List<(SparseImage Durable, UnflushedIo[] Unflushed, SortedDictionary<long, HeapModel> Acceptable)> moments = [];
+        List<(CrashMoment Moment, SortedDictionary<long, HeapModel> Acceptable)> moments = [];
         SimulatedMedium medium = new(seed);
         using HeapRun run = new(medium, seed);
-        medium.BeforeIo = _ =>
-        {
-            (SparseImage durable, UnflushedIo[] unflushed) = medium.Capture();
-            moments.Add((durable, unflushed, run.IsCreated ? run.AcceptableNow() : []));
-        };
+        medium.BeforeIo = _ => moments.Add((medium.Capture(), run.IsCreated ? run.AcceptableNow() : []));
         run.CreateAndRun(Steps, IosMin + IosOfCreation);
         run.Finish();
         run.AssertSound($"seed {seed}, undisturbed");
@@ -48,7 +44,7 @@ internal sealed class CrashAtEveryIoTests
             {
                 CrashFlavour flavour = Flavours[((crashAt * ImagesPerCrash) + i) % Flavours.Length];
                 Random random = new(seed + (crashAt * 1000) + i);
-                SparseImage image = CrashImage.Build(moments[crashAt].Durable, moments[crashAt].Unflushed, flavour, random);
+                SparseImage image = moments[crashAt].Moment.Image(flavour, random);
                 string when = $"seed {seed}, crash at I/O {crashAt}, {flavour} ({i})";
                 Recover(image, moments[crashAt].Acceptable, run.TouchedPages, random.Next(), when, goesOn: i == 0);
                 images++;
@@ -103,7 +99,7 @@ internal sealed class CrashAtEveryIoTests
         {
             if (run.IsCreated)
             {
-                kills.Add((medium.AfterKill((int)io, random.Next(PowerCutIosMax)), run.AcceptableNow()));
+                kills.Add((new SimulatedMedium((int)io, medium.Capture()) { CrashAt = random.Next(PowerCutIosMax) }, run.AcceptableNow()));
             }
         };
         run.CreateAndRun(Steps, IosMin + IosOfCreation);
@@ -113,7 +109,7 @@ internal sealed class CrashAtEveryIoTests
         {
             string when = $"seed {seed}, killed at I/O {killAt} since the creation";
             (SimulatedMedium next, SortedDictionary<long, HeapModel> acceptable) = kills[killAt];
-            using HeapRun second = new(next, seed + killAt, new HeapModel(), run.TouchedPages);
+            using HeapRun second = new(next, seed + killAt, run.TouchedPages);
             second.OpenAndRun(acceptable, StepsAfterRecovery, when);
             second.Dispose();
             int count = TestSeeds.IsLong ? Flavours.Length : 1;
@@ -146,7 +142,7 @@ internal sealed class CrashAtEveryIoTests
             return;
         }
 
-        using HeapRun recovered = new(medium, seed, new HeapModel(), touchedPages);
+        using HeapRun recovered = new(medium, seed, touchedPages);
         try
         {
             recovered.OpenAndCheck(acceptable, when);

@@ -33,7 +33,7 @@ internal sealed class FreeRunningWriterTests
             run.Dispose();
             Assert.That(crashed.HasCrashed && run.IsCreated, Is.True);
             string when = $"seed {seed}, run {i}, crash at I/O {crashed.CrashAt}";
-            using HeapRun recovered = new(new SimulatedMedium(seed, crashed.Image(CrashFlavour.TornSectors, random)), seed, new HeapModel(), run.TouchedPages);
+            using HeapRun recovered = new(new SimulatedMedium(seed, crashed.Image(CrashFlavour.TornSectors, random)), seed, run.TouchedPages);
             recovered.OpenAndCheck(run.Checkpoints, when);
             recovered.AssertSound(when);
         }

@@ -29,6 +29,9 @@ internal sealed class HeapModel
 
     public IReadOnlyCollection<ulong> PageNumbers => _pages.Keys;
 
+    /// <summary>Whether a page was ever written to since it was last cleared as a whole.</summary>
+    public bool IsMapped(ulong number) => _pages.ContainsKey(number);
+
     public HeapModel Snapshot() => new(this);
 
     public ReadOnlySpan<byte> Page(ulong number) => _pages.TryGetValue(number, out byte[]? bytes) ? bytes : ZeroPage;
@@ -82,11 +85,17 @@ internal sealed class HeapModel
         }
     }
 
-    public void Release(int rangeIndex)
+    /// <summary>Takes a page over from another model.</summary>
+    public void Adopt(ulong number, HeapModel other)
     {
-        (ulong address, ulong length) = Ranges[rangeIndex];
-        Clear(address, length);
-        Ranges.RemoveAt(rangeIndex);
+        if (other._pages.TryGetValue(number, out byte[]? bytes))
+        {
+            _pages[number] = bytes;
+        }
+        else
+        {
+            _pages.Remove(number);
+        }
     }
 
     /// <summary>Throws if the heap differs anywhere, in these pages or in any other page the run ever touched.</summary>

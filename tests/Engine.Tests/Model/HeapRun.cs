@@ -15,34 +15,28 @@ internal sealed partial class HeapRun : IDisposable
     public const string HeapName = "main";
 
     private const int PageSize = PersistentHeap.PageSize;
-    private const ulong HeaderPages = 8;
-    private const int RangesMax = 12;
     private const int BudgetCheckSteps = 16;
 
     private readonly Lock _checkpointsLock = new();
     private readonly Random _random;
-    private readonly HashSet<ulong> _touched;
-    private readonly byte[] _buffer = new byte[512 << 10];
-    private readonly byte[] _expected = new byte[512 << 10];
+    private readonly HeapWork _work;
     private readonly SimulatedMedium _medium;
     private HeapStore? _store;
     private PersistentHeap? _heap;
     private PendingCheckpoint? _pending;
-    private HeapModel _model;
     private long _sealed;
 
     public HeapRun(SimulatedMedium medium, int seed)
-        : this(medium, seed, new HeapModel(), [])
+        : this(medium, seed, [])
     {
     }
 
     /// <summary>Goes on from a state that was recovered.</summary>
-    public HeapRun(SimulatedMedium medium, int seed, HeapModel model, IEnumerable<ulong> touchedPages)
+    public HeapRun(SimulatedMedium medium, int seed, IEnumerable<ulong> touchedPages)
     {
         _medium = medium;
         _random = new Random(seed);
-        _model = model.Snapshot();
-        _touched = [.. touchedPages];
+        _work = new HeapWork(_random, WorkShape.Large, touchedPages);
     }
 
     /// <summary>The resident budget of every store the run opens.</summary>
@@ -55,7 +49,7 @@ internal sealed partial class HeapRun : IDisposable
     public bool IsCreated { get; private set; }
 
     /// <summary>Every page the run has ever written to, cleared or not.</summary>
-    public IReadOnlyCollection<ulong> TouchedPages => _touched;
+    public IReadOnlyCollection<ulong> TouchedPages => _work.TouchedPages;
 
     public PersistentHeap Heap => _heap!;
 
@@ -83,6 +77,7 @@ internal sealed partial class HeapRun : IDisposable
         {
             _store = HeapStore.Create(_medium, Options);
             _heap = _store.CreateHeap(HeapName);
+            _work.Attach(_heap, new HeapModel());
             CheckpointNow(); // A heap is in the file from its first checkpoint on.
             IsCreated = true;
             do
@@ -142,14 +137,14 @@ internal sealed partial class HeapRun : IDisposable
             throw new AssertionException($"{when}: the history ends at {_store.History(HeapName)[^1].Number}, the heap is at {_sealed}.");
         }
 
-        _model = model.Snapshot();
-        _model.AssertEquals(_heap, _touched, when);
+        _work.Attach(_heap, model);
+        _work.AssertHeapEqualsModel(when);
         Checkpoints.Clear();
         Checkpoints[_sealed] = model;
         IsCreated = true;
     }
 
-    public void AssertHeapEqualsModel(string when) => _model.AssertEquals(Heap, _touched, when);
+    public void AssertHeapEqualsModel(string when) => _work.AssertHeapEqualsModel(when);
 
     public void AssertSound(string when)
     {
@@ -217,7 +212,7 @@ internal sealed partial class HeapRun : IDisposable
 
     private void Close()
     {
-        CloseWindows();
+        _work.Detach();
         try
         {
             _heap?.Dispose();
@@ -227,6 +222,7 @@ internal sealed partial class HeapRun : IDisposable
         {
         }
 
+        _medium.Gate.Forget(this);
         _heap = null;
         _store = null;
         _pending = null;
@@ -260,7 +256,7 @@ internal sealed partial class HeapRun : IDisposable
     /// <summary>Every seal has its number and its content before it starts: the crash may come at any moment in it.</summary>
     private void Seal()
     {
-        HeapModel snapshot = _model.Snapshot();
+        HeapModel snapshot = _work.Model.Snapshot();
         lock (_checkpointsLock)
         {
             Checkpoints[++_sealed] = snapshot;
@@ -297,16 +293,16 @@ internal sealed partial class HeapRun : IDisposable
         }
 
         Seal();
+        _medium.Gate.Expect(this);
         PendingCheckpoint pending = Heap.BeginCheckpoint();
         _pending = pending;
-        _medium.Gate.AwaitStop(() => pending.IsCompleted);
+        _medium.Gate.Started(this, () => pending.IsCompleted);
     }
 
     private void LetTheWriterGoOn(int ios)
     {
-        if (_pending is { } pending)
+        for (int i = 0; i < ios && _medium.Gate.Step(this); i++)
         {
-            _medium.Gate.Grant(ios, () => pending.IsCompleted);
         }
     }
 

@@ -18,10 +18,13 @@ internal sealed class SimulatedMedium : IStorageMedium
 {
     private readonly Lock _lock = new();
     private readonly Random _random;
-    private readonly List<UnflushedIo> _unflushed = [];
     private readonly Dictionary<long, IoFault> _faults = [];
     private readonly SparseImage _durable;
     private readonly SparseImage _current;
+
+    /// <summary>Only ever added to; a flush starts another list, so that moments that were captured go on having this one.</summary>
+    private List<UnflushedIo> _unflushed = [];
+    private SparseImage? _durableCopy;
 
     public SimulatedMedium(int seed, SparseImage? image = null)
     {
@@ -29,6 +32,19 @@ internal sealed class SimulatedMedium : IStorageMedium
         _durable = image?.Copy() ?? new SparseImage();
         _current = _durable.Copy();
         Gate = new WriterGate();
+    }
+
+    /// <summary>
+    /// The medium as the next process finds it when only the one before was killed: all that was written is there, and what was unflushed still is.
+    /// </summary>
+    public SimulatedMedium(int seed, CrashMoment killed)
+        : this(seed, killed.Durable)
+    {
+        foreach (UnflushedIo io in killed.Unflushed)
+        {
+            io.ApplyTo(_current);
+            _unflushed.Add(io);
+        }
     }
 
     public string Name => "simulated medium";
@@ -106,7 +122,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Write(long offset, ReadOnlySpan<byte> source)
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Write);
         lock (_lock)
         {
             // The write that crashes may still have got some way, like any unflushed one.
@@ -136,7 +152,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Resize(long length)
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Resize);
         lock (_lock)
         {
             bool crashes = CountIo();
@@ -159,7 +175,7 @@ internal sealed class SimulatedMedium : IStorageMedium
 
     public void Flush()
     {
-        Gate.Pass();
+        Gate.Pass(IoKind.Flush);
         lock (_lock)
         {
             bool crashes = CountIo();
@@ -167,7 +183,7 @@ internal sealed class SimulatedMedium : IStorageMedium
             if (fault is not null)
             {
                 // As Linux does it: after a failed flush the lost pages count as clean, and the next flush says nothing of them.
-                _unflushed.RemoveAll(_ => _random.Next(2) == 0);
+                _unflushed = [.. _unflushed.Where(_ => _random.Next(2) == 0)];
             }
 
             ThrowIf(crashes, fault);
@@ -176,46 +192,23 @@ internal sealed class SimulatedMedium : IStorageMedium
                 io.ApplyTo(_durable);
             }
 
-            _unflushed.Clear();
+            _unflushed = [];
+            _durableCopy = null;
             FlushCount++;
         }
     }
 
-    /// <summary>The medium's state as it is now, from which the images of a crash at this moment can be made later.</summary>
-    public (SparseImage Durable, UnflushedIo[] Unflushed) Capture()
+    /// <summary>The medium's state as it is now, from which the images of a crash at this moment can be made later. Cheap: it shares what it can.</summary>
+    public CrashMoment Capture()
     {
         lock (_lock)
         {
-            return (_durable.Copy(), [.. _unflushed]);
+            return new CrashMoment(_durableCopy ??= _durable.Copy(), _unflushed, _unflushed.Count);
         }
     }
 
     /// <summary>What the disk holds if the machine crashes now (or has crashed already).</summary>
-    public SparseImage Image(CrashFlavour flavour, Random random)
-    {
-        lock (_lock)
-        {
-            return CrashImage.Build(_durable, _unflushed, flavour, random);
-        }
-    }
-
-    /// <summary>
-    /// The medium as the next process finds it when only this one was killed: all that was written is there, and what was unflushed still is.
-    /// </summary>
-    public SimulatedMedium AfterKill(int seed, long crashAt)
-    {
-        lock (_lock)
-        {
-            SimulatedMedium next = new(seed, _durable) { CrashAt = crashAt };
-            foreach (UnflushedIo io in _unflushed)
-            {
-                io.ApplyTo(next._current);
-                next._unflushed.Add(io);
-            }
-
-            return next;
-        }
-    }
+    public SparseImage Image(CrashFlavour flavour, Random random) => Capture().Image(flavour, random);
 
     /// <summary>What the file holds for everybody on the machine: all that was written, flushed or not.</summary>
     public SparseImage Current()

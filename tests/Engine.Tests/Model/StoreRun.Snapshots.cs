@@ -1,0 +1,127 @@
+namespace Everheap.Engine.Tests.Model;
+
+/// <content>Snapshots, open over what comes later, and the differences between them.</content>
+internal sealed partial class StoreRun
+{
+    private const int SnapshotsMax = 4;
+    private const ulong PagesEnd = PersistentHeap.AddressEnd / PageSize;
+
+    private readonly List<OpenedSnapshot> _snapshots = [];
+
+    private void OpenSnapshot()
+    {
+        if (_snapshots.Count >= SnapshotsMax)
+        {
+            return;
+        }
+
+        (ModelHeap? heap, ModelCheckpoint? checkpoint) = AnyCheckpoint(onlyRetained: true);
+        if (heap is not null && checkpoint is not null)
+        {
+            Pin(heap, checkpoint);
+        }
+    }
+
+    private void ReadSnapshot()
+    {
+        if (_snapshots.Count == 0)
+        {
+            return;
+        }
+
+        OpenedSnapshot opened = _snapshots[_random.Next(_snapshots.Count)];
+        if (_random.Next(4) == 0)
+        {
+            AssertEquals(opened.Snapshot, opened.Content, "in the middle of the run");
+            return;
+        }
+
+        byte[] found = new byte[_random.Next(1, 3 * PageSize)];
+        byte[] expected = new byte[found.Length];
+        ulong[] pages = [.. opened.Content.PageNumbers.Order(), 1UL << 30];
+        ulong address = (pages[_random.Next(pages.Length)] * PageSize) + (ulong)_random.Next(PageSize);
+        opened.Snapshot.Read(address, found);
+        opened.Content.Read(address, expected);
+        if (!found.AsSpan().SequenceEqual(expected))
+        {
+            throw new AssertionException($"Snapshot {opened.Number} of heap '{opened.Snapshot.HeapName}' differs from its model at {address}.");
+        }
+    }
+
+    private void CloseSnapshot()
+    {
+        if (_snapshots.Count > 0)
+        {
+            Quiet();
+            Unpin(_snapshots[_random.Next(_snapshots.Count)]);
+        }
+    }
+
+    private void CompareSnapshots()
+    {
+        if (_snapshots.Count < 2)
+        {
+            return;
+        }
+
+        OpenedSnapshot before = _snapshots[_random.Next(_snapshots.Count)];
+        OpenedSnapshot after = _snapshots[_random.Next(_snapshots.Count)];
+        List<PageDifference> found = [.. Store.Difference(before.Snapshot, after.Snapshot).Where(difference => difference.PageNumber < PagesEnd)];
+        List<PageDifference> expected = [.. Difference(before.Content, after.Content)];
+        if (!found.SequenceEqual(expected))
+        {
+            throw new AssertionException(
+                $"The difference of {before.Snapshot.HeapName}/{before.Number} and {after.Snapshot.HeapName}/{after.Number} is {string.Join(", ", found)} instead of {string.Join(", ", expected)}.");
+        }
+    }
+
+    private static IEnumerable<PageDifference> Difference(HeapModel before, HeapModel after)
+    {
+        foreach (ulong page in before.PageNumbers.Union(after.PageNumbers).Order())
+        {
+            bool was = before.IsMapped(page);
+            bool isNow = after.IsMapped(page);
+            if (was != isNow)
+            {
+                yield return new PageDifference(page, isNow ? PageDifferenceKind.Added : PageDifferenceKind.Removed);
+            }
+            else if (!before.Page(page).SequenceEqual(after.Page(page)))
+            {
+                yield return new PageDifference(page, PageDifferenceKind.Changed);
+            }
+        }
+    }
+
+    private OpenedSnapshot Pin(ModelHeap heap, ModelCheckpoint checkpoint)
+    {
+        long? number = checkpoint.Number == heap.Number && _random.Next(2) == 0 ? null : checkpoint.Number;
+        HeapSnapshot snapshot = Store.OpenSnapshot(heap.Name, number);
+        OpenedSnapshot opened = new(snapshot, heap.Id, checkpoint.Number, checkpoint.Content!);
+        lock (_lock)
+        {
+            _snapshots.Add(opened);
+        }
+
+        if (snapshot.CheckpointNumber != checkpoint.Number)
+        {
+            throw new AssertionException($"Of heap '{heap.Name}', checkpoint {snapshot.CheckpointNumber} was opened instead of {checkpoint.Number}.");
+        }
+
+        return opened;
+    }
+
+    private void Unpin(OpenedSnapshot opened)
+    {
+        opened.Snapshot.Dispose();
+        lock (_lock)
+        {
+            _snapshots.Remove(opened);
+            if (!IsPinned(opened.HeapId, opened.Number) && _durable.Find(opened.HeapId)!.Number != opened.Number)
+            {
+                _unpruned.Add(opened.HeapId); // The next root looks.
+            }
+        }
+    }
+
+    private sealed record OpenedSnapshot(HeapSnapshot Snapshot, int HeapId, long Number, HeapModel Content);
+}
