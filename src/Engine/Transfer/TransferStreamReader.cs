@@ -16,7 +16,7 @@ namespace Everheap.Engine.Transfer;
 /// </remarks>
 internal sealed class TransferStreamReader(PipeReader reader)
 {
-    private readonly byte[] _payload = new byte[TransferFormat.PayloadBytesMax];
+    private byte[] _buffer = new byte[StreamHeader.Size];
     private StreamHeader _header;
     private EndRecord _totals;
     private ulong _chain;
@@ -42,8 +42,8 @@ internal sealed class TransferStreamReader(PipeReader reader)
     /// <exception cref="HeapTransferException">It is not one.</exception>
     public async ValueTask ReadHeaderAsync(CancellationToken cancellation)
     {
-        await FillAsync(_payload.AsMemory(0, StreamHeader.Size), cancellation).ConfigureAwait(false);
-        _header = DiskView.As<StreamHeader>(_payload);
+        await FillAsync(_buffer.AsMemory(0, StreamHeader.Size), cancellation).ConfigureAwait(false);
+        _header = DiskView.As<StreamHeader>(_buffer);
         CheckHeader();
         _chain = _header.Checksum;
         _nextPage = _header.FirstPage;
@@ -55,15 +55,20 @@ internal sealed class TransferStreamReader(PipeReader reader)
     public async ValueTask<PageBlock> ReadBlockAsync(CancellationToken cancellation)
     {
         var start = _position;
-        await FillAsync(_payload.AsMemory(0, BlockHeader.Size), cancellation).ConfigureAwait(false);
-        var block = DiskView.As<BlockHeader>(_payload);
+        await FillAsync(_buffer.AsMemory(0, BlockHeader.Size), cancellation).ConfigureAwait(false);
+        var block = DiskView.As<BlockHeader>(_buffer);
         if (!HasPossibleShape(block))
         {
             throw Refused(start, "is not the start of a block");
         }
 
-        await FillAsync(_payload.AsMemory(0, (int)block.Length), cancellation).ConfigureAwait(false);
-        var payload = _payload.AsMemory(0, (int)block.Length);
+        if (_buffer.Length < block.Length)
+        {
+            _buffer = GC.AllocateUninitializedArray<byte>(TransferFormat.PayloadBytesMax);
+        }
+
+        var payload = _buffer.AsMemory(0, (int)block.Length);
+        await FillAsync(payload, cancellation).ConfigureAwait(false);
         if (HashOf(block, payload.Span) != block.Checksum || block.Number != _totals.Blocks + 1)
         {
             throw Refused(start, "does not match its checksum, or does not follow on what comes before it");
