@@ -12,6 +12,12 @@ public sealed record CheckpointInfo(long Number, DateTimeOffset Time, long Pages
     /// <summary>The name it was retained under; null if it has none.</summary>
     public string? Name { get; init; }
 
+    /// <summary>
+    /// Identifies what it holds, in every store that has it: forks, reverts and transfers keep it. Two checkpoints with the same id have the same content; two with
+    /// different ids may have, too.
+    /// </summary>
+    public Guid ContentId { get; init; }
+
     /// <summary>Whether it can be opened: it is the latest, or is retained. Otherwise only this is remembered of it.</summary>
     public bool IsRetained { get; init; }
 

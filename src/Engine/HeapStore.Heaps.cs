@@ -7,11 +7,14 @@ namespace Everheap.Engine;
 public sealed partial class HeapStore
 {
     /// <summary>The names of the heaps, those included that were created and have no checkpoint yet.</summary>
-    public IReadOnlyList<string> HeapNames => Committer.Synchronized(() => (IReadOnlyList<string>)[.. _catalog.Heaps.Select(heap => heap.Name)]);
+    public IReadOnlyList<string> HeapNames => Committer.Synchronized(() => (IReadOnlyList<string>)[.. VisibleHeaps.Select(heap => heap.Name)]);
 
     /// <summary>The heaps, as the newest durable root has them.</summary>
     public IReadOnlyList<HeapInfo> Heaps =>
-        Committer.Synchronized(() => (IReadOnlyList<HeapInfo>)[.. _catalog.Heaps.Where(heap => heap.Durable.Number > 0).Select(InfoOf)]);
+        Committer.Synchronized(() => (IReadOnlyList<HeapInfo>)[.. VisibleHeaps.Where(heap => heap.Durable.Number > 0).Select(InfoOf)]);
+
+    /// <summary>The heaps but those that are being received.</summary>
+    private IEnumerable<HeapEntry> VisibleHeaps => _catalog.Heaps.Where(heap => !heap.IsBeingReceived);
 
     /// <summary>A heap, as the newest durable root has it.</summary>
     /// <param name="name">Its name.</param>
@@ -74,21 +77,7 @@ public sealed partial class HeapStore
             var origin = FindDurable(heapName);
             var source = FindRetained(origin, checkpoint, out var map);
             ThrowIfTaken(newName);
-            _catalog.ThrowIfFull();
-            var heap = _catalog.NewHeap(newName, Committer.UtcNow);
-            Committer.Share(map.Root);
-            heap.Record.MapRoot = map.Root;
-            heap.Record.MappedPages = map.MappedPages;
-            heap.Record.Number = source.Record.Number;
-            heap.Record.OriginId = origin.Id;
-            heap.Record.OriginNumber = source.Record.Number;
-            heap.Record.KeepLast = origin.Record.KeepLast;
-            heap.Record.KeepForTicks = origin.Record.KeepForTicks;
-            var entry = new CheckpointEntry(source.Record with { HeapId = heap.Id, Flags = CheckpointFlags.None, MapRoot = default, MappedPages = 0, NameLength = 0, Name = default });
-            heap.Checkpoints.Add(entry);
-            _catalog.Enter(entry);
-            _catalog.Enter(heap);
-            return heap;
+            return ForkEntry(origin, source, map, newName);
         });
         return Committer.Synchronized(() => InfoOf(fork));
     }
@@ -109,15 +98,42 @@ public sealed partial class HeapStore
                 throw new HeapException($"{Path}: the heap '{name}', or a snapshot of it, is open. Dispose of that first.");
             }
 
-            Committer.Reclaimer.Drop(heap.Record.MapRoot);
-            foreach (var checkpoint in heap.Checkpoints)
-            {
-                Committer.Reclaimer.Drop(checkpoint.Record.MapRoot);
-            }
-
-            _catalog.Remove(heap);
+            Drop(heap);
             return heap;
         });
+    }
+
+    /// <summary>Makes a heap that starts as a checkpoint of another. Within a commit.</summary>
+    private HeapEntry ForkEntry(HeapEntry origin, CheckpointEntry source, (MapEntry Root, ulong MappedPages) map, string newName, in ReceiveRecord receive = default)
+    {
+        _catalog.ThrowIfFull();
+        var heap = _catalog.NewHeap(newName, Committer.UtcNow);
+        Committer.Share(map.Root);
+        heap.Record.MapRoot = map.Root;
+        heap.Record.MappedPages = map.MappedPages;
+        heap.Record.Number = source.Record.Number;
+        heap.Record.OriginId = origin.Id;
+        heap.Record.OriginNumber = source.Record.Number;
+        heap.Record.KeepLast = origin.Record.KeepLast;
+        heap.Record.KeepForTicks = origin.Record.KeepForTicks;
+        heap.Record.Receive = receive;
+        var entry = new CheckpointEntry(source.Record with { HeapId = heap.Id, Flags = CheckpointFlags.None, MapRoot = default, MappedPages = 0, NameLength = 0, Name = default });
+        heap.Checkpoints.Add(entry);
+        _catalog.Enter(entry);
+        _catalog.Enter(heap);
+        return heap;
+    }
+
+    /// <summary>Takes a heap that nobody has open out of the catalog, and gives up its maps. Within a commit.</summary>
+    private void Drop(HeapEntry heap)
+    {
+        Committer.Reclaimer.Drop(heap.Record.MapRoot);
+        foreach (var checkpoint in heap.Checkpoints)
+        {
+            Committer.Reclaimer.Drop(checkpoint.Record.MapRoot);
+        }
+
+        _catalog.Remove(heap);
     }
 
     /// <summary>The heap is closed.</summary>
@@ -163,8 +179,9 @@ public sealed partial class HeapStore
         return Committer.Execute(change);
     }
 
-    private HeapEntry Find(string name) => _catalog.Find(name)
-        ?? throw new HeapException($"{Path}: there is no heap '{name}' in this store; there {Listed([.. _catalog.Heaps.Select(heap => $"'{heap.Name}'")])}.");
+    private HeapEntry Find(string name) => _catalog.Find(name) is { IsBeingReceived: false } heap
+        ? heap
+        : throw new HeapException($"{Path}: there is no heap '{name}' in this store; there {Listed([.. VisibleHeaps.Select(other => $"'{other.Name}'")])}.");
 
     private HeapEntry FindDurable(string name)
     {

@@ -226,7 +226,7 @@ public sealed partial class HeapStore
         heap.Record.MapRoot = map.Root;
         heap.Record.MappedPages = map.MappedPages;
         heap.Record.Number++;
-        var entry = new CheckpointEntry(new CheckpointRecord { HeapId = heap.Id, Number = heap.Number, TimeTicks = Committer.UtcNow.Ticks });
+        var entry = new CheckpointEntry(new CheckpointRecord { HeapId = heap.Id, Number = heap.Number, TimeTicks = Committer.UtcNow.Ticks, ContentId = source.Record.ContentId });
         heap.Checkpoints.Add(entry);
         Committer.Prune(heap);
         _catalog.Enter(entry);

@@ -81,6 +81,9 @@ public sealed partial class HeapStore : IDisposable
     /// <summary>The path of the file, or the medium's name.</summary>
     public string Path => _medium.Name;
 
+    /// <summary>Identifies the store, from its creation on; a copy of its file has the same.</summary>
+    public Guid Id => Roots.Current.StoreId;
+
     /// <summary>The number of the newest durable root: every commit, be it of checkpoints or of other changes, makes one; 0 for the one the store was created with.</summary>
     public ulong CommitNumber => Committer.Sequence;
 

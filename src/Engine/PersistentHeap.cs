@@ -91,6 +91,9 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         }
     }
 
+    /// <summary>Pages that have a place, in the page map as it was last written. Not while a checkpoint is being written.</summary>
+    internal long MappedPages => _pager.MappedPages;
+
     /// <summary>Copies from the heap. Pages never written read as zero, and cost no frame.</summary>
     /// <param name="address">Where to start.</param>
     /// <param name="destination">As much as is to be read; the range ends at or before <see cref="AddressEnd"/>.</param>
@@ -300,6 +303,15 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
             address += (ulong)count;
             source = source[count..];
         }
+    }
+
+    /// <summary>Drops pages, also in the engine's own part of the address space.</summary>
+    /// <param name="firstPage">The first page.</param>
+    /// <param name="endPage">The page after the last.</param>
+    internal void DropPagesAnywhere(ulong firstPage, ulong endPage)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _pager.Drop(firstPage, endPage);
     }
 
     /// <summary>While the file is being made shorter, moves some of what is in its tail.</summary>

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
 using Everheap.Engine.Paging;
 using Everheap.Engine.Storage;
 
@@ -48,7 +50,7 @@ internal sealed class Catalog : IDisposable
             }
             else
             {
-                Load();
+                Load(root.StoreId);
             }
         }
         catch
@@ -86,19 +88,11 @@ internal sealed class Catalog : IDisposable
     /// <summary>The pages beneath, for counts.</summary>
     public Pager Pages => _pager;
 
-    /// <summary>A heap by its name, or null.</summary>
-    public HeapEntry? Find(string name)
-    {
-        foreach (var heap in _heaps.Values)
-        {
-            if (heap.Name == name)
-            {
-                return heap;
-            }
-        }
+    /// <summary>A heap by its name, or null. Not one that is being received.</summary>
+    public HeapEntry? Find(string name) => Find(name, isBeingReceived: false);
 
-        return null;
-    }
+    /// <summary>The heap of that name that is being received, or null.</summary>
+    public HeapEntry? FindReceiving(string name) => Find(name, isBeingReceived: true);
 
     /// <summary>A heap by its id, or null.</summary>
     public HeapEntry? Find(uint id) => _heaps.GetValueOrDefault(id);
@@ -302,7 +296,34 @@ internal sealed class Catalog : IDisposable
         _pager.Dispose();
     }
 
-    private void Load()
+    /// <summary>Gives a checkpoint that an older program made an id: the same, whoever opens the store or a copy of it.</summary>
+    private static void EnsureContentId(ref CheckpointRecord record, Guid storeId)
+    {
+        if (record.ContentId == Guid.Empty)
+        {
+            Span<byte> bytes = stackalloc byte[40];
+            storeId.TryWriteBytes(bytes);
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], record.HeapId);
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes[24..], record.Number);
+            BinaryPrimitives.WriteInt64LittleEndian(bytes[32..], record.TimeTicks);
+            record.ContentId = new Guid(XxHash128.Hash(bytes));
+        }
+    }
+
+    private HeapEntry? Find(string name, bool isBeingReceived)
+    {
+        foreach (var heap in _heaps.Values)
+        {
+            if (heap.Name == name && heap.Record.Receive.IsActive == isBeingReceived)
+            {
+                return heap;
+            }
+        }
+
+        return null;
+    }
+
+    private void Load(Guid storeId)
     {
         Read(CatalogLayout.HeaderAddress, DiskView.Bytes(ref _header));
         if (_header.Magic == 0)
@@ -326,7 +347,8 @@ internal sealed class Catalog : IDisposable
             if (record.Id != 0)
             {
                 var heap = new HeapEntry(RecordText.Of(record), record) { Slot = slot };
-                if (record.NameLength is 0 or > FileLayout.HeapNameBytesMax || Find(heap.Name) is not null || !_heaps.TryAdd(record.Id, heap))
+                var isTaken = Find(heap.Name, record.Receive.IsActive) is not null;
+                if (record.NameLength is 0 or > FileLayout.HeapNameBytesMax || isTaken || !_heaps.TryAdd(record.Id, heap))
                 {
                     throw Impossible($"heap record {slot}");
                 }
@@ -345,6 +367,7 @@ internal sealed class Catalog : IDisposable
                     throw Impossible($"checkpoint record {slot}");
                 }
 
+                EnsureContentId(ref record, storeId);
                 heap.Checkpoints.Add(new CheckpointEntry(record) { Slot = slot });
             }
         }
@@ -379,7 +402,7 @@ internal sealed class Catalog : IDisposable
             var heap = new HeapEntry(RecordText.Of(record), record);
             for (var j = 0; j < old.HistoryCount; j++)
             {
-                heap.Checkpoints.Add(new CheckpointEntry(new CheckpointRecord
+                var checkpoint = new CheckpointRecord
                 {
                     HeapId = record.Id,
                     Number = history[j].Number,
@@ -388,7 +411,9 @@ internal sealed class Catalog : IDisposable
                     Bytes = history[j].Bytes,
                     PauseTicks = history[j].PauseTicks,
                     DurationTicks = history[j].DurationTicks,
-                }));
+                };
+                EnsureContentId(ref checkpoint, root.StoreId);
+                heap.Checkpoints.Add(new CheckpointEntry(checkpoint));
             }
 
             if (!_heaps.TryAdd(record.Id, heap) || heap.Checkpoints.Count == 0 || !heap.IsLatest(heap.Checkpoints[^1]))

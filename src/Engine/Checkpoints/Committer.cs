@@ -237,6 +237,7 @@ internal sealed class Committer
             Bytes = (ulong)commit.Bytes,
             PauseTicks = commit.Pause.Ticks,
             DurationTicks = Stopwatch.GetElapsedTime(commit.SealedAt).Ticks,
+            ContentId = Guid.NewGuid(),
         });
         heap.Checkpoints.Add(entry);
         Prune(heap);

@@ -34,6 +34,9 @@ internal sealed class HeapEntry(string name, in HeapRecord record)
         set => Volatile.Write(ref _durable, value);
     }
 
+    /// <summary>Whether it is being received, by the last commit or by the newest durable root: it is not there for others.</summary>
+    public bool IsBeingReceived => _record.Receive.IsActive || Durable.Record.Receive.IsActive;
+
     /// <summary>How many of its checkpoints snapshots are open of.</summary>
     public bool IsPinned => Checkpoints.Exists(checkpoint => checkpoint.Pins > 0);
 
@@ -128,5 +131,6 @@ internal sealed class CheckpointEntry(in CheckpointRecord record)
         Name = _record.NameLength == 0 ? null : RecordText.Decode(_record.Name, _record.NameLength),
         IsRetained = isLatest || (_record.Flags & CheckpointFlags.Retained) != 0,
         IsHeld = (_record.Flags & CheckpointFlags.Held) != 0,
+        ContentId = _record.ContentId,
     };
 }

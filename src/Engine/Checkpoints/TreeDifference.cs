@@ -6,7 +6,10 @@ namespace Everheap.Engine.Checkpoints;
 /// Compares two page maps from their roots down. They are Merkle trees: entries that are equal stand for everything below them, so only what differs is
 /// looked at.
 /// </summary>
-internal sealed class TreeDifference(HeapSnapshot before, HeapSnapshot after)
+/// <param name="before">One checkpoint.</param>
+/// <param name="after">The other; of the same store.</param>
+/// <param name="firstPage">The page to start from.</param>
+internal sealed class TreeDifference(HeapSnapshot before, HeapSnapshot after, ulong firstPage = 0)
 {
     private readonly StoreChannel _channel = after.Store.Channel;
 
@@ -15,9 +18,9 @@ internal sealed class TreeDifference(HeapSnapshot before, HeapSnapshot after)
 
     private IEnumerable<PageDifference> Compare(MapEntry a, MapEntry b, int level, ulong index, byte[][] buffers)
     {
-        if (a.Place == b.Place)
+        if (a.Place == b.Place || ((index + 1) << (FileLayout.NodeShift * level)) <= firstPage)
         {
-            yield break; // the same, or nothing, on both sides
+            yield break; // the same, or nothing, on both sides; or all of it is before the start
         }
 
         var left = buffers[2 * level] ??= new byte[FileLayout.PageSize];

@@ -174,11 +174,42 @@ internal struct HeapRecord
     /// <summary>Checkpoints younger than this are retained, in ticks of 100 ns; 0: age counts for nothing.</summary>
     public long KeepForTicks;
 
+    /// <summary>In a heap that is being received, what is to become of it; all zero in any other.</summary>
+    public ReceiveRecord Receive;
+
     [InlineArray(FileLayout.HeapNameBytesMax)]
     internal struct NameBytes
     {
         private byte _first;
     }
+}
+
+/// <summary>What a heap that is not whole yet is received as: nobody sees it until it is, under the name that its record has already.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ReceiveRecord
+{
+    public const int Size = 56;
+
+    /// <summary>The content id of the checkpoint it will be; zero: the heap is not being received.</summary>
+    public Guid ToContentId;
+
+    /// <summary>The content id of the checkpoint it started as; zero if it started empty.</summary>
+    public Guid FromContentId;
+
+    /// <summary>The number of the checkpoint in the sender's heap.</summary>
+    public ulong ToNumber;
+
+    /// <summary>All pages below this one have come, and are in the heap's latest checkpoint.</summary>
+    public ulong NextPage;
+
+    /// <summary>How many page records had come by then.</summary>
+    public ulong Pages;
+
+    /// <summary>Whether the heap is being received.</summary>
+    public readonly bool IsActive => ToContentId != Guid.Empty;
+
+    /// <summary>Whether this is a receive of the same difference.</summary>
+    public readonly bool IsOf(in ReceiveRecord other) => ToContentId == other.ToContentId && FromContentId == other.FromContentId;
 }
 
 /// <summary>A checkpoint of a heap, as the catalog knows it.</summary>
@@ -220,6 +251,9 @@ internal struct CheckpointRecord
     public uint Reserved;
 
     public HeapRecord.NameBytes Name;
+
+    /// <summary>Identifies what the checkpoint holds, in every store that has it: forks, reverts and transfers keep it.</summary>
+    public Guid ContentId;
 }
 
 /// <summary>What is said of a checkpoint.</summary>

@@ -66,7 +66,20 @@ internal sealed class DiskLayoutTests
         table.Field(120, 4, (ref s) => ref s.OriginId);
         table.Field(124, 4, (ref s) => ref s.KeepLast);
         table.Field(128, 8, (ref s) => ref s.KeepForTicks);
-        table.EndsAt(136);
+        table.Field(136, 56, (ref s) => ref s.Receive);
+        table.EndsAt(192);
+    }
+
+    [Test]
+    public void A_receive_record_has_no_padding()
+    {
+        Table<ReceiveRecord> table = new(ReceiveRecord.Size);
+        table.Field(0, 16, (ref s) => ref s.ToContentId);
+        table.Field(16, 16, (ref s) => ref s.FromContentId);
+        table.Field(32, 8, (ref s) => ref s.ToNumber);
+        table.Field(40, 8, (ref s) => ref s.NextPage);
+        table.Field(48, 8, (ref s) => ref s.Pages);
+        table.IsComplete();
     }
 
     [Test]
@@ -86,7 +99,8 @@ internal sealed class DiskLayoutTests
         table.Field(80, 4, (ref s) => ref s.NameLength);
         table.Field(84, 4, (ref s) => ref s.Reserved);
         table.Field(88, 64, (ref s) => ref s.Name);
-        table.EndsAt(152);
+        table.Field(152, 16, (ref s) => ref s.ContentId);
+        table.EndsAt(168);
     }
 
     [Test]
