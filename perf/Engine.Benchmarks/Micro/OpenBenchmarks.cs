@@ -7,32 +7,23 @@ namespace Everheap.Engine.Benchmarks.Micro;
 /// <summary>Opening a store and its heap, and reading one value: an empty one, and a sparse one of 10 GiB whose process was killed.</summary>
 public class OpenBenchmarks
 {
-    private readonly WorkFolder _folder = new();
+    private WorkFolder _folder = null!;
 
     [GlobalSetup]
     public void Setup()
     {
-        string empty = _folder.File("empty.heap");
-        if (!File.Exists(empty))
+        _folder = new WorkFolder();
+        using (HeapStore store = HeapStore.Create(_folder.File("empty.heap")))
+        using (PersistentHeap heap = store.CreateHeap(HeapFixture.HeapName))
         {
-            using HeapStore store = HeapStore.Create(empty);
-            using PersistentHeap heap = store.CreateHeap(HeapFixture.HeapName);
             heap.Checkpoint();
         }
 
-        string sparse = _folder.File("sparse.heap");
-        if (!File.Exists(sparse))
-        {
-            SparseHeap.Make(sparse, 10UL << 30, Sizes.SparseStride);
-        }
+        SparseHeap.Make(_folder.File("sparse.heap"), 10UL << 30, Sizes.SparseStride);
     }
 
     [GlobalCleanup]
-    public void Cleanup()
-    {
-        File.Delete(_folder.File("empty.heap"));
-        File.Delete(_folder.File("sparse.heap"));
-    }
+    public void Cleanup() => _folder.Dispose();
 
     [Benchmark(Baseline = true)]
     public long OpenEmpty() => Open(_folder.File("empty.heap"));

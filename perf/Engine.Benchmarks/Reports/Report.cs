@@ -25,7 +25,7 @@ internal static class Report
     public static IEnumerable<string> Names => Sections.Select(section => section.Name);
 
     /// <summary>The lines that a document must have to take all sections.</summary>
-    public static IEnumerable<string> Markers => Names.Append(FindingsName).SelectMany(name => new[] { $"<!-- {name}: begin -->", $"<!-- {name}: end -->" });
+    public static IEnumerable<string> Markers => Names.Append(FindingsName).Append(MachineReport.Name).SelectMany(name => new[] { $"<!-- {name}: begin -->", $"<!-- {name}: end -->" });
 
     /// <summary>Runs sections and prints them.</summary>
     /// <param name="only">Which; empty for all.</param>
@@ -34,14 +34,23 @@ internal static class Report
     public static int Run(IReadOnlyCollection<string> only, DocumentFolder? documents, TextWriter output)
     {
         List<Finding> findings = [];
+        MachineReport machine = new();
         foreach ((string name, Func<ReportSection> run) in Sections.Where(section => only.Count == 0 || only.Contains(section.Name)))
         {
+            machine.NoteLoad();
             output.WriteLine($"# {name}\n");
             ReportSection section = run();
             output.WriteLine(section.Markdown);
             output.Flush();
             documents?.Enter(section);
             findings.AddRange(section.Findings);
+        }
+
+        ReportSection machineSection = machine.Describe();
+        output.WriteLine(machineSection.Markdown);
+        if (only.Count == 0)
+        {
+            documents?.Enter(machineSection);
         }
 
         if (findings.Count > 0)
