@@ -198,7 +198,7 @@ public sealed partial class FileMedium : IStorageMedium
     }
 
     private MediumFullException Full(string what, Exception? failure = null) =>
-        new($"{Name}: {what}{(failure is IOException ? $" ({failure.Message})" : "")}: the disk is full, or a quota or a limit (ulimit -f) is reached.", failure);
+        new($"{Name}: {what}: the disk is full, or a quota or a limit (ulimit -f) is reached.", failure);
 
     private IOException Failed(string what, int error) => new($"{Name}: {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).");
 

@@ -1,0 +1,13 @@
+namespace Everheap.Media.Tests.Volumes;
+
+/// <summary>A block device over a file. Disposed of, it stays for whoever has it open (or mounted), and goes with the last of them.</summary>
+internal sealed class LoopDevice : IDisposable
+{
+    private LoopDevice(string path) => Path = path;
+
+    public string Path { get; }
+
+    public static LoopDevice Attach(string file) => new(Tool.Run("losetup", "--find", "--show", file));
+
+    public void Dispose() => Tool.Run("losetup", "--detach", Path);
+}
