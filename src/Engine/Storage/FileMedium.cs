@@ -4,12 +4,16 @@ using Microsoft.Win32.SafeHandles;
 namespace Everheap.Engine.Storage;
 
 /// <summary>
-/// A file as a medium: reads through a mapped view where that pays and positionally elsewhere, writes positionally, so that a full disk is an
-/// exception and not the end of the process. Holds the system's lock on the file while it is open.
+/// A file as a medium, read and written positionally. Holds the system's lock on the file while it is open.
 /// </summary>
 /// <remarks>
-/// Invariants: room is reserved when the file grows, where the file system can do that, so that a full disk shows before anything has been written; and
-/// every error that the system gives to a flush is an exception.
+/// Invariants:
+/// <list type="number">
+/// <item>No fault of the medium ends the process: nothing is mapped. A page of a mapping that the disk cannot deliver, that was cut off meanwhile,
+/// or that a file system in memory has no room for, would.</item>
+/// <item>Room is reserved when the file grows, where the file system can do that: a full disk shows before anything has been written.</item>
+/// <item>Every error that the system answers a flush with is an exception.</item>
+/// </list>
 /// </remarks>
 public sealed partial class FileMedium : IStorageMedium
 {
@@ -21,7 +25,6 @@ public sealed partial class FileMedium : IStorageMedium
 
     private readonly Lock _resizing = new();
     private readonly SafeFileHandle _handle;
-    private readonly MappedView? _view;
     private long _length;
     private bool _isHolderWritten;
 
@@ -32,7 +35,6 @@ public sealed partial class FileMedium : IStorageMedium
         IsReadOnly = readOnly;
         _handle = handle;
         _length = RandomAccess.GetLength(handle);
-        _view = MappedView.TryCreate((int)handle.DangerousGetHandle());
     }
 
     /// <inheritdoc/>
@@ -61,12 +63,6 @@ public sealed partial class FileMedium : IStorageMedium
             destination = destination[count..];
         }
     }
-
-    /// <inheritdoc/>
-    public bool TryReadMapped(long offset, Span<byte> destination) => _view is { } view && view.TryRead(offset, destination);
-
-    /// <inheritdoc/>
-    public void ReleaseMapped() => _view?.Release();
 
     /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> source)
@@ -130,7 +126,6 @@ public sealed partial class FileMedium : IStorageMedium
             _isHolderWritten = false;
         }
 
-        _view?.Dispose();
         _handle.Dispose();
     }
 

@@ -9,14 +9,11 @@ internal static unsafe partial class Libc
     public const int ProtNone = 0;
     public const int ProtRead = 1;
     public const int ProtWrite = 2;
-    public const int MapShared = 0x01;
     public const int MapPrivate = 0x02;
     public const int MapAnonymous = 0x20;
     public const int MapNoReserve = 0x4000;
-    public const int AdviseRandom = 1;
     public const int AdviseDontNeed = 4;
     public const int AdviseHugePage = 14;
-    public const int SeekEnd = 2;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
     public const int ErrorInterrupted = 4;
@@ -45,11 +42,6 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int Advise(nint address, nuint length, int advice);
-
-    /// <summary>Only ever called with <see cref="SeekEnd"/>, as the cheapest way to ask for a length: it takes no lock and cannot block.</summary>
-    [LibraryImport("libc", EntryPoint = "lseek")]
-    [SuppressGCTransition]
-    public static partial long Seek(int descriptor, long offset, int whence);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
