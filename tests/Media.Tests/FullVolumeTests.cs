@@ -1,13 +1,16 @@
+using Everheap.Engine;
+using Everheap.Media.Tests.Children;
 using Everheap.Media.Tests.Histories;
 using Everheap.Media.Tests.Volumes;
 
 namespace Everheap.Media.Tests;
 
-/// <summary>Real file systems, filled to the last byte under a store.</summary>
+/// <summary>Stores on real media that fill up under them: nothing committed is lost, and they go on when there is room.</summary>
 [TestFixture]
 internal sealed class FullVolumeTests
 {
     private const long RoomForAFew = 16L << 20;
+    private const string Limit = "9000000";
 
     [Test]
     public void A_store_fills_a_file_system_loses_nothing_and_goes_on_when_there_is_room([Values] VolumeKind kind)
@@ -16,7 +19,64 @@ internal sealed class FullVolumeTests
         volume.FillUp(leave: RoomForAFew);
         FullMediumScenario scenario = new(volume["store.heap"], TestLength.Seed);
         scenario.Run(volume.MakeRoom);
-        TestContext.Out.WriteLine($"{kind}: full after checkpoint {scenario.CommittedBeforeFull}: {scenario.Full!.Message} EVERHEAP_SEED={TestLength.Seed}");
+        Report($"{kind}: full after checkpoint {scenario.CommittedBeforeFull}: {scenario.Full!.Message}");
         Assert.That(scenario.CommittedBeforeFull, Is.GreaterThan(0));
     }
+
+    [Test]
+    public void A_quota_that_is_used_up_is_a_full_medium()
+    {
+        using Volume volume = Volume.Mount(VolumeKind.Btrfs);
+        Machine.RequireTools("btrfs");
+        Tool.Run("btrfs", "quota", "enable", volume.Path);
+        Tool.Run("btrfs", "qgroup", "limit", "20M", volume.Path);
+        FullMediumScenario scenario = new(volume["store.heap"], TestLength.Seed);
+        scenario.Run(() => Tool.Run("btrfs", "qgroup", "limit", "none", volume.Path));
+        Report($"quota: full after checkpoint {scenario.CommittedBeforeFull}: {scenario.Full!.Message}");
+        Assert.That(scenario.CommittedBeforeFull, Is.GreaterThan(0));
+    }
+
+    [Test]
+    public void A_limit_on_the_length_of_files_is_a_full_medium()
+    {
+        Machine.RequireLinux();
+        using MediaFolder folder = new();
+        Report(ChildProcess.Run("fill-to-limit", folder["store.heap"], $"{TestLength.Seed}", Limit)[^1]);
+    }
+
+    [Test]
+    public void A_store_that_cannot_be_created_for_want_of_room_leaves_nothing_behind([Values] VolumeKind kind)
+    {
+        using Volume volume = Volume.Mount(kind);
+        volume.FillUp(leave: 0);
+        string path = volume["store.heap"];
+        Assert.That(() => HeapStore.Create(path), Throws.InstanceOf<HeapException>().Or.InstanceOf<IOException>());
+        Assert.That(File.Exists(path), Is.False);
+        volume.MakeRoom();
+        HeapStore.Create(path).Dispose();
+    }
+
+    [Test]
+    public void A_store_on_a_full_disk_can_still_be_opened_for_writing_and_read([Values] VolumeKind kind)
+    {
+        using Volume volume = Volume.Mount(kind);
+        string path = volume["store.heap"];
+        RandomHistory history = new(TestLength.Seed, StoreCommands.Pages, StoreCommands.PagesEach);
+        using (HeapStore store = HeapStore.Create(path, RandomHistory.Options))
+        {
+            using PersistentHeap heap = store.CreateHeap(RandomHistory.HeapName);
+            history.Write(heap, 1);
+            heap.Checkpoint();
+        }
+
+        volume.FillUp(leave: 0);
+        using (HeapStore store = HeapStore.Open(path, RandomHistory.Options))
+        {
+            using PersistentHeap heap = store.OpenHeap(RandomHistory.HeapName);
+            history.AssertIs(heap, 1);
+            Assert.That(store.Verify().IsSound);
+        }
+    }
+
+    private static void Report(string line) => TestContext.Out.WriteLine($"{line} EVERHEAP_SEED={TestLength.Seed}");
 }

@@ -155,12 +155,30 @@ public sealed partial class FileMedium : IStorageMedium
             return false;
         }
 
-        // What there was room for may have been reserved, and the length be anything up to what was asked for.
-        SetLength(_length);
         var what = $"the file could not grow from {_length} to {length} bytes";
-        throw error is Libc.ErrorNoSpace or Libc.ErrorQuotaExceeded or Libc.ErrorFileTooLarge
-            ? Full($"{what} ({Marshal.GetPInvokeErrorMessage(error)})")
-            : Failed(what, error);
+        if (error is Libc.ErrorNoSpace or Libc.ErrorQuotaExceeded or Libc.ErrorFileTooLarge && IsCutBack())
+        {
+            throw Full($"{what} ({Marshal.GetPInvokeErrorMessage(error)})");
+        }
+
+        throw Failed(what, error);
+    }
+
+    /// <summary>
+    /// Gives back what a reservation that failed may have got: room, and length. False if the length is not what it was; room that a full file
+    /// system cannot even give back (btrfs) does no harm.
+    /// </summary>
+    private bool IsCutBack()
+    {
+        try
+        {
+            RandomAccess.SetLength(_handle, _length);
+            return true;
+        }
+        catch (Exception failure) when (IsFull(failure))
+        {
+            return RandomAccess.GetLength(_handle) == _length;
+        }
     }
 
     private void SetLength(long length)

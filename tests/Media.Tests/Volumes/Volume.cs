@@ -5,7 +5,7 @@ namespace Everheap.Media.Tests.Volumes;
 /// <summary>A small file system, in a file (on a loop device) or in memory, that is mounted for a test and gone afterwards.</summary>
 internal sealed class Volume : IDisposable
 {
-    private const string FillerName = "filler";
+    private const long LeftToWrite = 4L << 20;
 
     private readonly MediaFolder _folder;
     private readonly VolumeKind _kind;
@@ -20,6 +20,16 @@ internal sealed class Volume : IDisposable
     public string Path => _folder["mount"];
 
     public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    /// <summary>What is free now, after what is still on its way to the disk has arrived.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            Tool.Run("sync", "-f", Path);
+            return new DriveInfo(Path).AvailableFreeSpace;
+        }
+    }
 
     /// <summary>The image's size: as small as mkfs lets it be, so that there is not much to fill.</summary>
     private static long ImageBytes(VolumeKind kind) => kind switch
@@ -57,7 +67,9 @@ internal sealed class Volume : IDisposable
     /// <summary>Leaves so many bytes, or a little less, by filling up the rest; 0: to the last byte that a file can get.</summary>
     public void FillUp(long leave)
     {
-        using FileStream filler = new(this[FillerName], FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 0);
+        Directory.CreateDirectory(FillerFolder);
+        ReserveMost(leave);
+        using FileStream filler = new(System.IO.Path.Combine(FillerFolder, "written"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 0);
         byte[] block = new byte[1 << 20];
         Array.Fill(block, (byte)0xF1);
         filler.Position = filler.Length;
@@ -72,6 +84,8 @@ internal sealed class Volume : IDisposable
             try
             {
                 filler.Write(block, 0, leave > 0 ? (int)Math.Min(size, free - leave) : size);
+
+                // Btrfs knows what it has left only once it has written.
                 filler.Flush(flushToDisk: _kind == VolumeKind.Btrfs);
             }
             catch (IOException)
@@ -86,13 +100,26 @@ internal sealed class Volume : IDisposable
     /// <summary>Makes room again.</summary>
     public void MakeRoom()
     {
-        File.Delete(this[FillerName]);
+        Directory.Delete(FillerFolder, recursive: true);
 
         // What has been freed may become available only with the file system's next commit.
         Tool.Run("sync", "-f", Path);
     }
 
     public void Dispose() => _folder.Dispose();
+
+    private string FillerFolder => this["filler"];
+
+    /// <summary>Most of it without writing, where the file system can do that.</summary>
+    private void ReserveMost(long leave)
+    {
+        long bytes = FreeBytes - Math.Max(leave, LeftToWrite);
+        if (bytes > 0)
+        {
+            FileStreamOptions options = new() { Mode = FileMode.Create, Access = FileAccess.Write, PreallocationSize = bytes };
+            new FileStream(System.IO.Path.Combine(FillerFolder, "reserved"), options).Dispose();
+        }
+    }
 
     private static string? MakeImage(VolumeKind kind, string image)
     {
