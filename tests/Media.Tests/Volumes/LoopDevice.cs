@@ -7,7 +7,10 @@ internal sealed class LoopDevice : IDisposable
 
     public string Path { get; }
 
-    public static LoopDevice Attach(string file) => new(Tool.Run("losetup", "--find", "--show", file));
+    public static LoopDevice Attach(string file) => new(AttachForGood(file));
+
+    /// <summary>Attaches a device that stays until it is detached.</summary>
+    public static string AttachForGood(string file) => Tool.Run("losetup", "--find", "--show", file);
 
     public void Dispose() => Tool.Run("losetup", "--detach", Path);
 }
