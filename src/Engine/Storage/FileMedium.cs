@@ -102,7 +102,7 @@ public sealed partial class FileMedium : IStorageMedium
             return;
         }
 
-        // .NET's own way takes some errors for "there is nothing to flush". One of them is what ext4 answers once it has given up writing after an error.
+        // .NET's own way takes an error of fsync for "there is nothing to flush" and returns, on Unix: RandomAccess.FlushToDisk and FileStream.Flush both.
         int result;
         do
         {

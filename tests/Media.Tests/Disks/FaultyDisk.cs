@@ -187,7 +187,7 @@ internal sealed class FaultyDisk : IDisposable
         }
 
         // A journal that is not written by time, so that only what is asked for is durable.
-        return Tool.Try("mount", "-o", "commit=300", _device, Path);
+        return Tool.Try("mount", "-o", "commit=300,errors=remount-ro", _device, Path);
     }
 
     private void Switch(string fault, bool on)
