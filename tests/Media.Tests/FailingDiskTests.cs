@@ -32,7 +32,7 @@ internal sealed class FailingDiskTests
                 Assert.That(failure.Message, Does.Contain(path));
                 Assert.That(failure.InnerException, Is.InstanceOf<IOException>().And.Not.InstanceOf<MediumFullException>());
                 Assert.That(again.InnerException, Is.SameAs(failure.InnerException));
-                Assert.That(store.LatestCheckpointNumber, Is.EqualTo(Committed));
+                Assert.That(heap.LatestCheckpointNumber, Is.EqualTo(Committed));
             });
             History.AssertIs(heap, Committed + 1);
             Assert.That(store.Verify().IsSound, "what was committed can be read");

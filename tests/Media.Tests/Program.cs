@@ -13,15 +13,15 @@ internal static class Program
             switch (arguments)
             {
                 case ["write", var path, var seed]:
-                    StoreCommands.Write(path, int.Parse(seed, CultureInfo.InvariantCulture));
+                    StoreCommands.Write(path, Number(seed));
                     return 0;
                 case ["open", var path, var mode]:
                     return StoreCommands.Open(path, readOnly: mode == "read");
                 case ["read", var path, var seed]:
-                    StoreCommands.Read(path, int.Parse(seed, CultureInfo.InvariantCulture));
+                    StoreCommands.Read(path, Number(seed));
                     return 0;
-                case ["fill-to-limit", var path, var seed, var bytes]:
-                    StoreCommands.FillToLimit(path, int.Parse(seed, CultureInfo.InvariantCulture), long.Parse(bytes, CultureInfo.InvariantCulture));
+                case ["fill-to-limit", var path, var seed, var bytes, var goesOn]:
+                    StoreCommands.FillToLimit(path, Number(seed), Number(bytes), bool.Parse(goesOn));
                     return 0;
                 default:
                     Console.Error.WriteLine("This is run by tests: write|open|read|fill-to-limit PATH ...");
@@ -34,4 +34,6 @@ internal static class Program
             return 1;
         }
     }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }

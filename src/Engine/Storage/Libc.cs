@@ -12,6 +12,7 @@ internal static unsafe partial class Libc
     public const int MapPrivate = 0x02;
     public const int MapAnonymous = 0x20;
     public const int MapNoReserve = 0x4000;
+    public const int AdviseDontNeed = 4;
     public const int AdviseHugePage = 14;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;

@@ -64,12 +64,13 @@ internal static class StoreCommands
     }
 
     /// <summary>Fills a store up to the process's own limit on the length of files (ulimit -f), raises the limit, and goes on.</summary>
-    public static void FillToLimit(string path, int seed, long bytes)
+    public static void FillToLimit(string path, int seed, long bytes, bool goesOn)
     {
         FileSizeLimit.Set(bytes);
-        FullMediumScenario scenario = new(path, seed);
+        FullMediumScenario scenario = new(path, seed, goesOn);
         scenario.Run(FileSizeLimit.Lift);
-        Say(string.Create(CultureInfo.InvariantCulture, $"full after checkpoint {scenario.CommittedBeforeFull}: {scenario.Full!.Message}"));
+        Assert.That(scenario.Full, Is.InstanceOf<HeapFullException>());
+        Say(string.Create(CultureInfo.InvariantCulture, $"limit: full after {scenario.CommittedBefore} checkpoints: {scenario.Full!.Message}"));
     }
 
     private static void Say(string line)
