@@ -152,7 +152,7 @@ internal sealed unsafe partial class SpaceAllocator
 
     private bool TryRead(in SpaceEntry entry, Func<int, long> offset, Span<byte> page)
     {
-        if (entry.Written == 0)
+        if (entry.Written == 0 || entry.Slot >= FileLayout.SlotCount)
         {
             return false;
         }
@@ -164,8 +164,13 @@ internal sealed unsafe partial class SpaceAllocator
     private void Load(in SpaceEntry entry, long offset, void* page, string what, IDisposable owner)
     {
         var bytes = new Span<byte>(page, FileLayout.PageSize);
-        _channel.Read(offset, bytes);
-        if (DiskView.Hash(bytes) != entry.Checksum)
+        var isThere = entry.Slot < FileLayout.SlotCount && offset <= _channel.Length - FileLayout.PageSize;
+        if (isThere)
+        {
+            _channel.Read(offset, bytes);
+        }
+
+        if (!isThere || DiskView.Hash(bytes) != entry.Checksum)
         {
             owner.Dispose();
             throw new HeapCorruptedException(
