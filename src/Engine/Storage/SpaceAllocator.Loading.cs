@@ -40,8 +40,15 @@ internal sealed unsafe partial class SpaceAllocator
         var entry = group.Entries[slot];
         if (entry.Written != 0)
         {
-            Load(entry, FileLayout.BitmapOffset(index, entry.Slot), region.Kept, "bitmap", region);
-            region.LoadKept();
+            var offset = FileLayout.BitmapOffset(index, entry.Slot);
+            Load(entry, offset, region.Kept, "bitmap", region);
+            if (!region.TryLoadKept())
+            {
+                region.Dispose();
+                throw new HeapCorruptedException(
+                    $"{_channel.Name}: the allocator's bitmap at offset {offset} matches its checksum, but has reserved pages as free. Run verify; restore the file from a copy.",
+                    fileOffset: offset);
+            }
         }
 
         if (_previous is { } previous)
