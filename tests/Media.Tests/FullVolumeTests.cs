@@ -84,5 +84,35 @@ internal sealed class FullVolumeTests
         }
     }
 
+    /// <summary>
+    /// Pages of zeros are holes in a copy that leaves them out. Reading a hole through a mapping takes room on a file system in memory, and ends the process if there
+    /// is none.
+    /// </summary>
+    [Test]
+    public void A_sparse_copy_of_a_store_is_read_on_a_full_file_system([Values] VolumeKind kind)
+    {
+        const int Pages = 300;
+        using Volume volume = Volume.Mount(kind);
+        using MediaFolder folder = new();
+        using (HeapStore store = HeapStore.Create(folder["store.heap"]))
+        {
+            using PersistentHeap heap = store.CreateHeap("zeros");
+            heap.Write(0, new byte[Pages * PersistentHeap.PageSize]);
+            heap.Checkpoint();
+        }
+
+        string copy = volume["copy.heap"];
+        Tool.Run("cp", "--sparse=always", folder["store.heap"], copy);
+        volume.FillUp(leave: 0);
+        using (HeapStore store = HeapStore.Open(copy, new HeapStoreOptions { ReadOnly = true }))
+        {
+            using PersistentHeap heap = store.OpenHeap("zeros");
+            byte[] found = new byte[Pages * PersistentHeap.PageSize];
+            heap.Read(0, found);
+            Assert.That(found.AsSpan().IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+            Assert.That(store.Verify().IsSound);
+        }
+    }
+
     private static void Report(string line) => TestContext.Out.WriteLine($"{line} EVERHEAP_SEED={TestLength.Seed}");
 }

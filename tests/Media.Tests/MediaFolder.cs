@@ -28,7 +28,7 @@ internal sealed class MediaFolder : IDisposable
         foreach (string folder in Directory.GetDirectories(System.IO.Path.GetTempPath(), $"{Prefix}*"))
         {
             string owner = System.IO.Path.GetFileName(folder)[Prefix.Length..].Split('-')[0];
-            if (!Directory.Exists($"/proc/{owner}"))
+            if (OperatingSystem.IsLinux() && !Directory.Exists($"/proc/{owner}"))
             {
                 Clear(folder);
             }

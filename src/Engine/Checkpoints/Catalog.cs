@@ -40,7 +40,7 @@ internal sealed class Catalog : IDisposable
     {
         _channel = channel;
         var map = root.Version == 1 ? default : root.Catalog;
-        _pager = new Pager(channel, allocator, "(catalog)", map, (long)root.CatalogPages, ResidentBytes, isCatalog: true);
+        _pager = new Pager(channel, allocator, "(catalog)", map, root.Version == 1 ? 0 : (long)root.CatalogPages, ResidentBytes, isCatalog: true);
         _writer = new SealedSetWriter(_pager, channel, dropsEmptyPages: true);
         try
         {

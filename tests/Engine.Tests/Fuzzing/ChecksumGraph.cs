@@ -9,13 +9,15 @@ namespace Everheap.Engine.Tests.Fuzzing;
 /// up to the roots, without knowing what any of the pages means: the format may grow, and this still holds.
 /// </summary>
 /// <remarks>
-/// Rests on three rules of the format only: checksums are XXH3-64 of whole pages in aligned words; a reference to a place is the word before its checksum;
-/// records that check themselves have their checksum in their second or third word.
+/// Rests on few rules of the format: checksums are XXH3-64 of whole pages in aligned words; a reference to a place is the word before its checksum;
+/// records that check themselves have their checksum in their second or third word; the roots are first in the file, and have a number in their fourth word.
 /// </remarks>
 internal sealed class ChecksumGraph
 {
     private const int WordBytes = sizeof(ulong);
     private const int Words = FileLayout.PageSize / WordBytes;
+
+    private const int RootNumberWord = 3;
 
     private static readonly int[] SelfCheckedSizes = [FileLayout.PageSize, 512];
     private static readonly int[] SelfChecksumWords = [1, 2];
@@ -45,9 +47,16 @@ internal sealed class ChecksumGraph
         }
 
         HashSet<long> structures = [.. _selfChecked.Keys];
+        Dictionary<long, List<long>> below = [];
         foreach (long page in Pages)
         {
             image.Read(page * FileLayout.PageSize, _page);
+            below[page] = [];
+            if (_page.AsSpan().Count((byte)0) > FileLayout.PageSize / 4)
+            {
+                structures.Add(page);
+            }
+
             for (int word = 0; word < Words; word++)
             {
                 if (byName.TryGetValue(Word(word), out List<long>? named))
@@ -59,6 +68,7 @@ internal sealed class ChecksumGraph
                         if (target != page)
                         {
                             Referrers(target).Add((page, word));
+                            below[page].Add(target);
                             structures.Add(page);
                         }
                     }
@@ -66,14 +76,20 @@ internal sealed class ChecksumGraph
             }
         }
 
+        HashSet<long> live = [];
+        Reach(NewestRoot(image), below, live);
         Structures = [.. structures.Order()];
+        LiveStructures = [.. structures.Intersect(live).Order()];
     }
 
     /// <summary>The pages that hold something.</summary>
     public IReadOnlyList<long> Pages { get; }
 
-    /// <summary>Those of them that refer to others, or check themselves.</summary>
+    /// <summary>Those of them that are more than content, by the looks of it: they refer to others, check themselves, or are mostly zeros.</summary>
     public IReadOnlyList<long> Structures { get; }
+
+    /// <summary>Those of these that the newest root reaches, with it.</summary>
+    public IReadOnlyList<long> LiveStructures { get; }
 
     /// <summary>Makes every checksum above a changed page match again.</summary>
     public void Repair(SparseImage image, long page)
@@ -102,6 +118,24 @@ internal sealed class ChecksumGraph
         foreach (long referrer in referrers.Select(reference => reference.Page).Distinct())
         {
             Repair(image, referrer);
+        }
+    }
+
+    private long NewestRoot(SparseImage image) => Pages.Where(page => page < FileLayout.SlotCount).MaxBy(page =>
+    {
+        image.Read(page * FileLayout.PageSize, _page);
+        return Word(RootNumberWord);
+    });
+
+    private static void Reach(long page, Dictionary<long, List<long>> below, HashSet<long> reached)
+    {
+        if (reached.Add(page))
+        {
+            // Older roots are named by newer ones, but not part of what these are.
+            foreach (long target in below[page].Where(target => target >= FileLayout.SlotCount))
+            {
+                Reach(target, below, reached);
+            }
         }
     }
 

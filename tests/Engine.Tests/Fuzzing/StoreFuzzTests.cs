@@ -16,8 +16,8 @@ internal sealed class StoreFuzzTests
     private const int Cases = 2_000;
     private const int CasesLong = 500_000;
 
-    /// <summary>Managed memory that a case may take in all: many times what the stores are large.</summary>
-    private const long AllocatedBytesMax = 64L << 20;
+    /// <summary>Managed memory that a case may take in all. The most is taken by a catalog that says it has all the slots for checkpoints there can be.</summary>
+    private const long AllocatedBytesMax = 96L << 20;
 
     /// <summary>A case takes milliseconds; one that takes this long will not end.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);

@@ -65,7 +65,7 @@ internal sealed class StoreMutator(Random random)
         byte[] page = new byte[FileLayout.PageSize];
         for (int times = _mutator.Few(); times > 0; times--)
         {
-            long target = random.Next(4) == 0 ? AnyPage(store) : Structure(store);
+            long target = random.Next(10) == 0 ? AnyPage(store) : LiveStructure(store);
             image.Read(target * FileLayout.PageSize, page);
             ForgePage(page, image, store);
             image.Write(target * FileLayout.PageSize, page);
@@ -106,7 +106,7 @@ internal sealed class StoreMutator(Random random)
                 break;
             case 6:
                 byte[] other = new byte[FileLayout.PageSize];
-                image.Read(Structure(store) * FileLayout.PageSize, other);
+                image.Read(LiveStructure(store) * FileLayout.PageSize, other);
                 int size = random.Next(3) == 0 ? FileLayout.PageSize : random.Next(2) == 0 ? EntryBytes : RecordBytes;
                 other.AsSpan(Slot(size), size).CopyTo(page.AsSpan(Slot(size)));
                 break;
@@ -176,6 +176,8 @@ internal sealed class StoreMutator(Random random)
     }
 
     private long AnyPage(FuzzStore store) => store.Checksums.Pages[random.Next(store.Checksums.Pages.Count)];
+
+    private long LiveStructure(FuzzStore store) => store.Checksums.LiveStructures[random.Next(store.Checksums.LiveStructures.Count)];
 
     private long Structure(FuzzStore store) => store.Checksums.Structures[random.Next(store.Checksums.Structures.Count)];
 }
