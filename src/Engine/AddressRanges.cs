@@ -26,11 +26,15 @@ internal sealed class AddressRanges
     /// <summary>The most free ranges there can be, and so about the most allocations.</summary>
     public const uint NodeCountMax = (uint)(((NamedRootsHeader.Address - NodesAddress) / NodeSize) - 1);
 
+    /// <summary>Nodes that one operation looks at, at most: many times what it looks at in a treap of as many nodes as there can be.</summary>
+    private const int NodesLookedAtMax = 2048;
+
     private const ulong HeaderMagic = 0x5345474E41524845; // "EHRANGES"
     private const ulong NodeSize = 64;
     private const ulong NodesAddress = BaseAddress + PersistentHeap.PageSize;
 
     private readonly PersistentHeap _heap;
+    private int _nodesLookedAt;
 
     public AddressRanges(PersistentHeap heap) => _heap = heap;
 
@@ -275,8 +279,10 @@ internal sealed class AddressRanges
         return (uint)(value >> 32);
     }
 
+    /// <summary>Begins an operation.</summary>
     private Header ReadHeader()
     {
+        _nodesLookedAt = 0;
         Header header = default;
         _heap.ReadAnywhere(BaseAddress, MemoryMarshal.AsBytes(new Span<Header>(ref header)));
         if (header.Magic == HeaderMagic)
@@ -286,7 +292,7 @@ internal sealed class AddressRanges
 
         if (header.Magic != 0)
         {
-            throw new HeapCorruptedException($"heap '{_heap.Name}': the header of its address ranges is not one.", _heap.Name, (long)(BaseAddress >> PersistentHeap.PageShift));
+            throw Impossible("do not begin with a header");
         }
 
         // A new heap: everything is free but what belongs to the owner.
@@ -301,13 +307,24 @@ internal sealed class AddressRanges
 
     private Node ReadNode(uint at)
     {
+        if (++_nodesLookedAt > NodesLookedAtMax)
+        {
+            throw Impossible("lead in a circle");
+        }
+
         Node node = default;
-        _heap.ReadAnywhere(NodesAddress + (at * NodeSize), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
+        _heap.ReadAnywhere(AddressOf(at), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
         return node;
     }
 
-    private void WriteNode(uint at, Node node) =>
-        _heap.WriteAnywhere(NodesAddress + (at * NodeSize), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
+    private void WriteNode(uint at, Node node) => _heap.WriteAnywhere(AddressOf(at), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
+
+    private ulong AddressOf(uint at) => at is 0 or > NodeCountMax ? throw Impossible($"lead to a node {at}") : NodesAddress + (at * NodeSize);
+
+    private HeapCorruptedException Impossible(string what) => new(
+        $"heap '{_heap.Name}': its address ranges {what}. Nothing can be allocated or released in it; what it holds can be read. Restore the store from a copy.",
+        _heap.Name,
+        (long)(BaseAddress >> PersistentHeap.PageShift));
 
     [StructLayout(LayoutKind.Sequential, Size = 64)]
     internal struct Header

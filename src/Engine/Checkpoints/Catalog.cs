@@ -40,7 +40,7 @@ internal sealed class Catalog : IDisposable
     {
         _channel = channel;
         var map = root.Version == 1 ? default : root.Catalog;
-        _pager = new Pager(channel, allocator, "(catalog)", map, (long)root.CatalogPages, ResidentBytes, isCatalog: true);
+        _pager = new Pager(channel, allocator, "(catalog)", map, root.Version == 1 ? 0 : (long)root.CatalogPages, ResidentBytes, isCatalog: true);
         _writer = new SealedSetWriter(_pager, channel, dropsEmptyPages: true);
         try
         {
@@ -347,7 +347,7 @@ internal sealed class Catalog : IDisposable
             if (record.Id != 0)
             {
                 var heap = new HeapEntry(RecordText.Of(record), record) { Slot = slot };
-                var isTaken = Find(heap.Name, record.Receive.IsActive) is not null;
+                var isTaken = record.Id >= _header.NextHeapId || Find(heap.Name, record.Receive.IsActive) is not null;
                 if (record.NameLength is 0 or > FileLayout.HeapNameBytesMax || isTaken || !_heaps.TryAdd(record.Id, heap))
                 {
                     throw Impossible($"heap record {slot}");
@@ -402,6 +402,11 @@ internal sealed class Catalog : IDisposable
             var heap = new HeapEntry(RecordText.Of(record), record);
             for (var j = 0; j < old.HistoryCount; j++)
             {
+                if (j > 0 && history[j].Number <= history[j - 1].Number)
+                {
+                    throw Impossible($"checkpoint record {j}");
+                }
+
                 var checkpoint = new CheckpointRecord
                 {
                     HeapId = record.Id,
@@ -416,7 +421,11 @@ internal sealed class Catalog : IDisposable
                 heap.Checkpoints.Add(new CheckpointEntry(checkpoint));
             }
 
-            if (!_heaps.TryAdd(record.Id, heap) || heap.Checkpoints.Count == 0 || !heap.IsLatest(heap.Checkpoints[^1]))
+            if (record.Id is 0 or > CatalogLayout.HeapCountMax
+                || record.NameLength is 0 or > FileLayout.HeapNameBytesMax
+                || !_heaps.TryAdd(record.Id, heap)
+                || heap.Checkpoints.Count == 0
+                || !heap.IsLatest(heap.Checkpoints[^1]))
             {
                 throw Impossible($"heap record {i}");
             }

@@ -142,13 +142,18 @@ internal sealed unsafe class SharedPages(Catalog catalog, StoreChannel channel)
 
     private uint Peek(ulong place)
     {
-        var address = CatalogLayout.CountAddress(place);
+        var address = AddressOf(place);
         return *(uint*)(catalog.Pages.Load(address >> FileLayout.PageShift) + (address & (FileLayout.PageSize - 1)));
     }
 
     private ref uint Count(ulong place)
     {
-        var address = CatalogLayout.CountAddress(place);
+        var address = AddressOf(place);
         return ref *(uint*)(catalog.Pages.Store(address >> FileLayout.PageShift) + (address & (FileLayout.PageSize - 1)));
     }
+
+    /// <summary>Where the count of a place is. A place past the end of the file has none: the node that names it holds what cannot be.</summary>
+    private ulong AddressOf(ulong place) => place < (ulong)channel.Length >> FileLayout.PageShift
+        ? CatalogLayout.CountAddress(place)
+        : throw new HeapCorruptedException($"{channel.Name}: a node of a page map refers to page {place} of the file, past its end. Run verify; restore from a copy.");
 }

@@ -95,7 +95,7 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
             case Reached.Refused:
                 return IsRefused;
             case Reached.Again:
-                return level == 0 ? 1 : _nodesReached[entry.Place].PagesBelow;
+                return FoundBefore(entry, subject, firstPage, level);
         }
 
         var content = level == 0 ? _page : new byte[FileLayout.PageSize];
@@ -125,8 +125,26 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
             }
         }
 
-        _nodesReached[entry.Place] = new Node(level, below);
+        _nodesReached[entry.Place] = new Node(level, below, entry.Checksum);
         return below;
+    }
+
+    /// <summary>What was found when another reference led here first. This one has to know it by the same checksum.</summary>
+    private long FoundBefore(MapEntry entry, VerifySubject subject, long firstPage, int level)
+    {
+        if (level == 0)
+        {
+            return _damaged.Contains(entry.Place) || ReadAndCheck(entry, _page, subject, firstPage) ? 1 : IsRefused;
+        }
+
+        var node = _nodesReached[entry.Place];
+        if (node.Checksum != entry.Checksum)
+        {
+            Report(subject, firstPage, Offset(entry), "its checksum does not match, though that of another reference to it does");
+            return IsRefused;
+        }
+
+        return node.PagesBelow;
     }
 
     private bool ReadAndCheck(MapEntry entry, byte[] content, VerifySubject subject, long firstPage)
@@ -184,7 +202,7 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         _reachedPages++;
         if (level > 0)
         {
-            _nodesReached[entry.Place] = new Node(level, 0);
+            _nodesReached[entry.Place] = new Node(level, 0, entry.Checksum);
         }
 
         return Reached.First;
@@ -310,5 +328,5 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         Refused,
     }
 
-    private readonly record struct Node(int Level, long PagesBelow);
+    private readonly record struct Node(int Level, long PagesBelow, ulong Checksum);
 }

@@ -1,28 +1,30 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Everheap.Engine.Storage;
 
 /// <summary>
-/// A file as a medium: reads through a mapped view where that pays and positionally elsewhere, writes positionally, so that a full disk is an
-/// exception and not the end of the process. Holds the system's lock on the file while it is open.
+/// A file as a medium, read and written positionally. Holds the system's lock on the file while it is open.
 /// </summary>
-public sealed class FileMedium : IStorageMedium
+/// <remarks>
+/// Invariants:
+/// <list type="number">
+/// <item>No fault of the medium ends the process: nothing is mapped. A page of a mapping that the disk cannot deliver, that was cut off meanwhile,
+/// or that a file system in memory has no room for, would.</item>
+/// <item>Room is reserved when the file grows, where the file system can do that: a full disk shows before anything has been written.</item>
+/// <item>Every error that the system answers a flush with is an exception.</item>
+/// </list>
+/// </remarks>
+public sealed partial class FileMedium : IStorageMedium
 {
-    private const int WindowsSharingViolation = unchecked((int)0x80070020);
-    private const int LinuxWouldBlock = 11;
-    private const int MacWouldBlock = 35;
-
     /// <summary>SIGXFSZ on Linux.</summary>
     private const int FileSizeSignal = 25;
 
     private static readonly Lock FileSizeSignalLock = new();
     private static PosixSignalRegistration? _fileSizeSignal;
 
+    private readonly Lock _resizing = new();
     private readonly SafeFileHandle _handle;
-    private readonly MappedView? _view;
     private long _length;
     private bool _isHolderWritten;
 
@@ -33,7 +35,6 @@ public sealed class FileMedium : IStorageMedium
         IsReadOnly = readOnly;
         _handle = handle;
         _length = RandomAccess.GetLength(handle);
-        _view = MappedView.TryCreate((int)handle.DangerousGetHandle());
     }
 
     /// <inheritdoc/>
@@ -44,37 +45,6 @@ public sealed class FileMedium : IStorageMedium
 
     /// <inheritdoc/>
     public long Length => Volatile.Read(ref _length);
-
-    /// <summary>Creates an empty file and locks it. Its name is durable when this returns.</summary>
-    /// <param name="path">Where; nothing may be there yet.</param>
-    /// <exception cref="IOException">Something is there already, or the file cannot be created.</exception>
-    public static FileMedium Create(string path)
-    {
-        var full = Path.GetFullPath(path);
-        var handle = File.OpenHandle(full, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.RandomAccess);
-        SyncDirectory(Path.GetDirectoryName(full));
-        return new FileMedium(full, handle, readOnly: false);
-    }
-
-    /// <summary>Opens a file and locks it: for itself alone, or together with other readers.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="readOnly">Whether to open for reading only.</param>
-    /// <exception cref="HeapLockedException">Another process, or another opener in this one, has it open.</exception>
-    /// <exception cref="IOException">The file is missing or cannot be opened.</exception>
-    public static FileMedium Open(string path, bool readOnly)
-    {
-        var full = Path.GetFullPath(path);
-        try
-        {
-            var access = readOnly ? FileAccess.Read : FileAccess.ReadWrite;
-            var handle = File.OpenHandle(full, FileMode.Open, access, readOnly ? FileShare.Read : FileShare.None, FileOptions.RandomAccess);
-            return new FileMedium(full, handle, readOnly);
-        }
-        catch (IOException failure) when (IsLocked(failure.HResult))
-        {
-            throw Locked(full);
-        }
-    }
 
     /// <inheritdoc/>
     public void Read(long offset, Span<byte> destination)
@@ -95,31 +65,56 @@ public sealed class FileMedium : IStorageMedium
     }
 
     /// <inheritdoc/>
-    public bool TryReadMapped(long offset, Span<byte> destination) => _view is { } view && view.TryRead(offset, destination);
-
-    /// <inheritdoc/>
-    public void ReleaseMapped() => _view?.Release();
-
-    /// <inheritdoc/>
-    public void Write(long offset, ReadOnlySpan<byte> source) => RandomAccess.Write(_handle, source, offset);
+    public void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        try
+        {
+            RandomAccess.Write(_handle, source, offset);
+        }
+        catch (Exception failure) when (IsFull(failure))
+        {
+            throw Full($"there is no room for {source.Length} bytes at {offset}", failure);
+        }
+    }
 
     /// <inheritdoc/>
     public void Resize(long length)
     {
-        try
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        lock (_resizing)
         {
-            RandomAccess.SetLength(_handle, length);
-        }
-        catch (ArgumentOutOfRangeException refusal)
-        {
-            throw new IOException($"{length} bytes are more than the file system, or this process's limit (ulimit -f), allows", refusal);
-        }
+            if (length <= _length || !TryReserve(length))
+            {
+                SetLength(length);
+            }
 
-        Volatile.Write(ref _length, length);
+            Volatile.Write(ref _length, length);
+        }
     }
 
     /// <inheritdoc/>
-    public void Flush() => RandomAccess.FlushToDisk(_handle);
+    public void Flush()
+    {
+        if (!Libc.IsAvailable)
+        {
+            RandomAccess.FlushToDisk(_handle);
+            return;
+        }
+
+        // .NET's own way takes an error of fsync for "there is nothing to flush" and returns, on Unix: RandomAccess.FlushToDisk and FileStream.Flush both.
+        int result;
+        do
+        {
+            result = Libc.Sync(_handle);
+        }
+        while (result != 0 && Marshal.GetLastPInvokeError() == Libc.ErrorInterrupted);
+
+        if (result != 0)
+        {
+            throw Failed("what was written could not be made durable", Marshal.GetLastPInvokeError());
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -131,36 +126,94 @@ public sealed class FileMedium : IStorageMedium
             _isHolderWritten = false;
         }
 
-        _view?.Dispose();
         _handle.Dispose();
     }
 
-    /// <summary>Leaves a record of this process for whoever finds the file locked. Only to be called once the file is known to be a store.</summary>
-    internal void WriteHolder()
+    /// <summary>Makes the file longer and reserves the room for that; false where the file system cannot, and then nothing has changed.</summary>
+    private bool TryReserve(long length)
     {
-        HolderRecord record = default;
-        record.Magic = FileLayout.HolderMagic;
-        record.ProcessId = Environment.ProcessId;
-        record.SinceTicks = DateTime.UtcNow.Ticks;
-        Span<byte> host = record.Host;
-        Encoding.UTF8.TryGetBytes(Environment.MachineName, host, out var hostLength);
-        record.HostLength = (uint)hostLength;
-        record.Checksum = DiskView.HashWithout(ref record, ref record.Checksum);
-        WriteHolder(ref record);
-        _isHolderWritten = true;
+        if (!Libc.IsAvailable)
+        {
+            return false;
+        }
+
+        int result;
+        do
+        {
+            result = Libc.Allocate(_handle, 0, _length, length - _length);
+        }
+        while (result != 0 && Marshal.GetLastPInvokeError() == Libc.ErrorInterrupted);
+
+        if (result == 0)
+        {
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+        if (error is Libc.ErrorNotSupported or Libc.ErrorNotImplemented)
+        {
+            return false;
+        }
+
+        var what = $"the file could not grow from {_length} to {length} bytes";
+        if (error is Libc.ErrorNoSpace or Libc.ErrorQuotaExceeded or Libc.ErrorFileTooLarge && IsCutBack())
+        {
+            throw Full($"{what} ({Marshal.GetPInvokeErrorMessage(error)})");
+        }
+
+        throw Failed(what, error);
     }
 
-    private void WriteHolder(ref HolderRecord record)
+    /// <summary>
+    /// Gives back what a reservation that failed may have got: room, and length. False if the length is not what it was; room that a full file
+    /// system cannot even give back (btrfs) does no harm.
+    /// </summary>
+    private bool IsCutBack()
     {
         try
         {
-            Write((long)FileLayout.HolderPage << FileLayout.PageShift, DiskView.Bytes(ref record));
+            RandomAccess.SetLength(_handle, _length);
+            return true;
         }
-        catch (IOException)
+        catch (Exception failure) when (IsFull(failure))
         {
-            // A courtesy to others: not worth refusing to open for, on a full disk say.
+            return RandomAccess.GetLength(_handle) == _length;
         }
     }
+
+    private void SetLength(long length)
+    {
+        try
+        {
+            RandomAccess.SetLength(_handle, length);
+        }
+        catch (Exception failure) when (IsFull(failure))
+        {
+            throw Full($"the file could not grow from {_length} to {length} bytes", failure);
+        }
+    }
+
+    /// <summary>Whether the system says "full": the disk, a quota, or the largest file.</summary>
+    private static bool IsFull(Exception failure)
+    {
+        const int WindowsFileTooLarge = unchecked((int)0x800700DF);
+        const int WindowsHandleDiskFull = unchecked((int)0x80070027);
+        const int WindowsDiskFull = unchecked((int)0x80070070);
+        const int WindowsQuotaExceeded = unchecked((int)0x8007050F);
+        const int MacQuotaExceeded = 69;
+
+        // EFBIG comes as the exception for a bad argument.
+        return failure is ArgumentOutOfRangeException
+            || (failure is IOException && (OperatingSystem.IsWindows()
+                ? failure.HResult is WindowsFileTooLarge or WindowsHandleDiskFull or WindowsDiskFull or WindowsQuotaExceeded
+                : failure.HResult is Libc.ErrorNoSpace or Libc.ErrorFileTooLarge
+                    || failure.HResult == (OperatingSystem.IsMacOS() ? MacQuotaExceeded : Libc.ErrorQuotaExceeded)));
+    }
+
+    private MediumFullException Full(string what, Exception? failure = null) =>
+        new($"{Name}: {what}: the disk is full, or a quota or a limit (ulimit -f) is reached.", failure);
+
+    private IOException Failed(string what, int error) => new($"{Name}: {what}: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).");
 
     /// <summary>A file that grows past the process's limit (ulimit -f) is an error of the write, and not the end of the process.</summary>
     private static void IgnoreFileSizeSignal()
@@ -171,92 +224,6 @@ public sealed class FileMedium : IStorageMedium
             {
                 _fileSizeSignal ??= PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, context => context.Cancel = true);
             }
-        }
-    }
-
-    private static bool IsLocked(int result) =>
-        result is WindowsSharingViolation
-        || (result == LinuxWouldBlock && OperatingSystem.IsLinux())
-        || (result == MacWouldBlock && OperatingSystem.IsMacOS());
-
-    private static HeapLockedException Locked(string path)
-    {
-        if (ReadHolder(path) is { } record)
-        {
-            Span<byte> bytes = record.Host;
-            var host = Encoding.UTF8.GetString(bytes[..(int)Math.Min(record.HostLength, (uint)bytes.Length)]);
-            var since = RecordText.ToTime(record.SinceTicks);
-            if (host != Environment.MachineName || IsRunning(record.ProcessId))
-            {
-                return new HeapLockedException(
-                    $"{path}: held by process {record.ProcessId} on {host} since {since:yyyy-MM-dd HH:mm:ss} UTC. Wait for it to end, or stop it.",
-                    record.ProcessId,
-                    host,
-                    since);
-            }
-        }
-
-        // Readers leave none, and one that is there may be of a process that was killed.
-        return new HeapLockedException($"{path}: held by another process, which left no record of itself. Wait for it to end, or stop it.");
-    }
-
-    private static bool IsRunning(int processId)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(processId);
-            return true;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>Reads the holder's record past the lock, which only .NET's own ways of opening a file respect.</summary>
-    private static unsafe HolderRecord? ReadHolder(string path)
-    {
-        if (!Libc.IsAvailable)
-        {
-            return null;
-        }
-
-        var descriptor = Libc.Open(path, Libc.OpenReadOnly | Libc.OpenCloseOnExec);
-        if (descriptor < 0)
-        {
-            return null;
-        }
-
-        HolderRecord record = default;
-        var read = Libc.Read(descriptor, (byte*)&record, HolderRecord.Size, (long)FileLayout.HolderPage << FileLayout.PageShift);
-        _ = Libc.Close(descriptor);
-        return read == HolderRecord.Size
-            && record.Magic == FileLayout.HolderMagic
-            && record.Checksum == DiskView.HashWithout(ref record, ref record.Checksum)
-            ? record
-            : null;
-    }
-
-    /// <summary>Makes a new file's name durable, where the system wants that asked for.</summary>
-    private static void SyncDirectory(string? directory)
-    {
-        if (!Libc.IsAvailable || string.IsNullOrEmpty(directory))
-        {
-            return;
-        }
-
-        var descriptor = Libc.Open(directory, Libc.OpenReadOnly | Libc.OpenCloseOnExec);
-        if (descriptor < 0)
-        {
-            return; // A directory that may be written to but not read: nothing more can be done.
-        }
-
-        var result = Libc.Sync(descriptor);
-        var error = Marshal.GetLastPInvokeError();
-        _ = Libc.Close(descriptor);
-        if (result != 0)
-        {
-            throw new IOException($"{directory}: the directory could not be flushed (error {error}).");
         }
     }
 }

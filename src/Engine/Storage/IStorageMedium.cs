@@ -14,7 +14,10 @@ namespace Everheap.Engine.Storage;
 /// What is written is read back at once, flushed or not. What a crash leaves of unflushed writes and resizes is anything at all, within the
 /// ranges they touched; what was written or resized before a <see cref="Flush"/> that returned is kept whole.
 /// </para>
-/// <para>A failure is an <see cref="IOException"/>. After a failed write, resize or flush the store asks for no further change.</para>
+/// <para>
+/// A failure is an <see cref="IOException"/>. After a failed write, resize or flush the store asks for no further change, with one exception:
+/// a <see cref="Resize"/> that failed with <see cref="MediumFullException"/> has changed nothing, and is no reason to give up.
+/// </para>
 /// </remarks>
 public interface IStorageMedium : IDisposable
 {
@@ -33,11 +36,19 @@ public interface IStorageMedium : IDisposable
     public void Read(long offset, Span<byte> destination);
 
     /// <summary>Writes all of <paramref name="source"/> at <paramref name="offset"/>, within the present length.</summary>
-    /// <exception cref="IOException">The medium failed or is full; any part of the range may have been written.</exception>
+    /// <exception cref="MediumFullException">
+    /// The medium is full; any part of the range may have been written. Where <see cref="Resize"/> reserves room this happens only to ranges
+    /// that were never reserved, or on file systems that write elsewhere when they write over.
+    /// </exception>
+    /// <exception cref="IOException">The medium failed; any part of the range may have been written.</exception>
     public void Write(long offset, ReadOnlySpan<byte> source);
 
-    /// <summary>Sets the length. Bytes added read as zero.</summary>
-    /// <exception cref="IOException">The medium failed, is full, or does not allow that length.</exception>
+    /// <summary>
+    /// Sets the length. Bytes added read as zero, and the medium reserves room for them where it can, so that a full medium shows here, before
+    /// anything has been written. Bytes cut off are gone, and their room is free again; nobody reads them meanwhile.
+    /// </summary>
+    /// <exception cref="MediumFullException">There is no room for that length, or it is not allowed. Nothing has changed; the length is what it was.</exception>
+    /// <exception cref="IOException">The medium failed; the length is what it was or what was asked for.</exception>
     public void Resize(long length);
 
     /// <summary>Returns when every write and resize that returned before this call is durable.</summary>

@@ -10,13 +10,14 @@ namespace Everheap.Engine.Storage;
 internal sealed unsafe class Region : IDisposable
 {
     private const int Words = FileLayout.BitmapWords;
+    private const ulong ReservedPages = (1UL << FileLayout.RegionReservedPages) - 1;
 
     public Region(int index)
     {
         Index = index;
         Taken = NewBitmap();
         Kept = NewBitmap();
-        Kept[0] = (1UL << FileLayout.RegionReservedPages) - 1;
+        Kept[0] = ReservedPages;
         Taken[0] = Kept[0];
         FreeCount = FileLayout.RegionPages - FileLayout.RegionReservedPages;
     }
@@ -67,11 +68,12 @@ internal sealed unsafe class Region : IDisposable
         return count;
     }
 
-    /// <summary>Takes over what the disk says, at loading.</summary>
-    public void LoadKept()
+    /// <summary>Takes over what the disk says, at loading. False if it would give out reserved pages: roots are among them.</summary>
+    public bool TryLoadKept()
     {
         new ReadOnlySpan<ulong>(Kept, Words).CopyTo(new Span<ulong>(Taken, Words));
         FreeCount = FileLayout.RegionPages - Count(Kept);
+        return (Kept[0] & ReservedPages) == ReservedPages;
     }
 
     /// <summary>Takes everything to be in use: what the disk says is not known.</summary>

@@ -40,8 +40,15 @@ internal sealed unsafe partial class SpaceAllocator
         var entry = group.Entries[slot];
         if (entry.Written != 0)
         {
-            Load(entry, FileLayout.BitmapOffset(index, entry.Slot), region.Kept, "bitmap", region);
-            region.LoadKept();
+            var offset = FileLayout.BitmapOffset(index, entry.Slot);
+            Load(entry, offset, region.Kept, "bitmap", region);
+            if (!region.TryLoadKept())
+            {
+                region.Dispose();
+                throw new HeapCorruptedException(
+                    $"{_channel.Name}: the allocator's bitmap at offset {offset} matches its checksum, but has reserved pages as free. Run verify; restore the file from a copy.",
+                    fileOffset: offset);
+            }
         }
 
         if (_previous is { } previous)
@@ -152,7 +159,7 @@ internal sealed unsafe partial class SpaceAllocator
 
     private bool TryRead(in SpaceEntry entry, Func<int, long> offset, Span<byte> page)
     {
-        if (entry.Written == 0)
+        if (entry.Written == 0 || entry.Slot >= FileLayout.SlotCount)
         {
             return false;
         }
@@ -164,8 +171,13 @@ internal sealed unsafe partial class SpaceAllocator
     private void Load(in SpaceEntry entry, long offset, void* page, string what, IDisposable owner)
     {
         var bytes = new Span<byte>(page, FileLayout.PageSize);
-        _channel.Read(offset, bytes);
-        if (DiskView.Hash(bytes) != entry.Checksum)
+        var isThere = entry.Slot < FileLayout.SlotCount && offset <= _channel.Length - FileLayout.PageSize;
+        if (isThere)
+        {
+            _channel.Read(offset, bytes);
+        }
+
+        if (!isThere || DiskView.Hash(bytes) != entry.Checksum)
         {
             owner.Dispose();
             throw new HeapCorruptedException(

@@ -170,6 +170,11 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     {
         lock (_lock)
         {
+            if (entry.Place >= (ulong)(_fileLength >> FileLayout.PageShift))
+            {
+                throw NotInUse(entry.Place);
+            }
+
             var region = GetRegion((int)(entry.Place >> FileLayout.RegionShift));
             var bit = (int)(entry.Place & (FileLayout.RegionPages - 1));
             var part = delta.Find(region.Index);
@@ -185,9 +190,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             var isInUse = bit >= FileLayout.RegionReservedPages && (Region.Test(region.Kept, bit) || earlier?.IsFresh(entry.Place) == true);
             if (!isInUse || (part is not null && Region.Test(part.Dropped, bit)))
             {
-                throw new HeapCorruptedException(
-                    $"{_channel.Name}: file page {entry.Place} (offset {entry.Place << FileLayout.PageShift}) is given back, but the allocator has it as free. Run verify.",
-                    fileOffset: (long)(entry.Place << FileLayout.PageShift));
+                throw NotInUse(entry.Place);
             }
 
             Region.Set(delta.FindOrAdd(region).EnsureDropped(), bit);
@@ -197,6 +200,10 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             }
         }
     }
+
+    private HeapCorruptedException NotInUse(ulong place) => new(
+        $"{_channel.Name}: file page {place} (offset {place << FileLayout.PageShift}) is given back, but the allocator has it as free. Run verify.",
+        fileOffset: (long)(place << FileLayout.PageShift));
 
     /// <summary>Forgets an epoch that will never be committed: what it took is free, what it gave back is not.</summary>
     public void Abandon(SpaceDelta delta)
