@@ -33,7 +33,7 @@ internal sealed class TransferStreamReader(PipeReader reader)
     public ref readonly EndRecord Totals => ref _totals;
 
     /// <summary>The note of the sender's store; empty if there was none.</summary>
-    public byte[] Note { get; private set; } = [];
+    public ReadOnlyMemory<byte> Note { get; private set; }
 
     /// <summary>Bytes read so far.</summary>
     public long Position => _position;
