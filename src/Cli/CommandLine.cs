@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Reflection;
+using Everheap.Cli.Transfer;
 
 namespace Everheap.Cli;
 
@@ -53,6 +54,8 @@ internal static class CommandLine
             LogCommand.Build(),
             StackCommand.Build(),
             VerifyCommand.Build(),
+            SendCommand.Build(),
+            ReceiveCommand.Build(),
         };
         foreach (Option option in root.Options)
         {

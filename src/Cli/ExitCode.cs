@@ -20,6 +20,9 @@ internal static class ExitCode
     /// <summary>The module is malformed, invalid, or needs what is not supported.</summary>
     public const int Module = 4;
 
+    /// <summary>A transfer was refused or broke off: a damaged or foreign stream, a wrong token or certificate, a connection that was lost.</summary>
+    public const int Transfer = 5;
+
     /// <summary>A fault of everheap itself (EX_SOFTWARE of sysexits).</summary>
     public const int Internal = 70;
 

@@ -1,4 +1,5 @@
 using Everheap.Engine;
+using Everheap.Engine.Transfer;
 using Everheap.Vm;
 using Everheap.Vm.Modules;
 
@@ -14,7 +15,9 @@ internal static class Failure
     public static void Line(string message)
     {
         using TextWriter error = PlainOutput.OpenError();
-        error.WriteLine(Prefix + message.ReplaceLineEndings(" "));
+
+        // One line, and of text alone: names of heaps, and what another machine says, may be anything.
+        error.WriteLine(Prefix + string.Concat(message.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? '?' : c)));
     }
 
     /// <summary>Reports a failure.</summary>
@@ -30,6 +33,9 @@ internal static class Failure
             case WasmFormatException or LinkException:
                 Line(exception.Message);
                 return ExitCode.Module;
+            case HeapTransferException:
+                Line(exception.Message);
+                return ExitCode.Transfer;
             case HeapException or IOException or UnauthorizedAccessException:
                 Line(exception.Message);
                 return ExitCode.File;

@@ -49,6 +49,21 @@ internal sealed class HelpPage : SynchronousCommandLineAction
             [
                 "everheap verify counter.heap && everheap resume counter.heap",
             ]),
+        ["send"] = (
+            "everheap send FILE [options]",
+            [
+                "everheap send sim.heap > sim.stream",
+                "everheap send sim.heap --from 41 | ssh backup everheap receive sim.heap",
+                "everheap send sim.heap --resume POINT | ssh backup everheap receive sim.heap",
+                "everheap send sim.heap --to backup:7000 --token-file token --fingerprint SHA256",
+            ]),
+        ["receive"] = (
+            "everheap receive FILE [options]",
+            [
+                "everheap receive copy.heap < sim.stream     a whole checkpoint makes a new heap in copy.heap",
+                "everheap receive copy.heap --listen 7000 --token-file token --certificate receiver.pfx",
+                "everheap receive copy.heap --unfinished     what broke off, and where to go on",
+            ]),
     };
 
     /// <inheritdoc/>

@@ -172,7 +172,8 @@ internal sealed partial class EverheapProcess : IDisposable
         return start;
     }
 
-    private string ErrorSoFar()
+    /// <summary>What it has written to standard error so far.</summary>
+    public string ErrorSoFar()
     {
         lock (_error)
         {

@@ -26,7 +26,7 @@ internal sealed class HelpAndUsageTests
         CommandResult result = Run("--help");
         Assert.That(result.ExitCode, Is.Zero);
         Assert.That(result.Error, Is.Empty);
-        foreach (string command in (string[])["run", "resume", "log", "stack", "verify", "--version", "Examples:"])
+        foreach (string command in (string[])["run", "resume", "log", "stack", "verify", "send", "receive", "--version", "Examples:"])
         {
             Assert.That(result.Output, Does.Contain("  " + command).Or.StartsWith(command).Or.Contains("\n" + command));
         }
@@ -37,6 +37,8 @@ internal sealed class HelpAndUsageTests
     [TestCase("log", "Usage: everheap log FILE", "FILE")]
     [TestCase("stack", "Usage: everheap stack FILE [options]", "--frames")]
     [TestCase("verify", "Usage: everheap verify FILE", "FILE")]
+    [TestCase("send", "Usage: everheap send FILE [options]", "--heap --checkpoint --from --resume --to --token-file --fingerprint")]
+    [TestCase("receive", "Usage: everheap receive FILE [options]", "--heap --listen --token-file --certificate --unfinished --abandon")]
     public void The_help_of_a_command_has_its_options_and_examples(string command, string usage, string words)
     {
         CommandResult result = Run(command, "--help");
@@ -50,7 +52,7 @@ internal sealed class HelpAndUsageTests
     }
 
     [Test]
-    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify")] string command)
+    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify", "send", "receive")] string command)
     {
         CommandResult result = command.Length == 0 ? Run("--help") : Run(command, "--help");
         Assert.That(result.Output, Does.Not.Contain('\x1b'));
@@ -131,6 +133,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("log")]
     [TestCase("stack")]
     [TestCase("verify")]
+    [TestCase("send")]
     public void What_is_not_a_heap_is_refused(string command)
     {
         File.WriteAllText(_scratch["text.heap"], string.Concat(Enumerable.Repeat("this is not a heap\n", 1000)));

@@ -41,7 +41,7 @@ internal sealed class CheckpointReceiver(HeapStore store, PipeReader reader, Rec
             var checkpoint = await PublishAsync().ConfigureAwait(false);
             isPublished = true;
             ref readonly var totals = ref _stream.Totals;
-            return new ReceivedCheckpoint(_name, checkpoint, (long)totals.Added, (long)totals.Changed, (long)totals.Removed, _stream.Position);
+            return new ReceivedCheckpoint(_name, checkpoint, (long)totals.Added, (long)totals.Changed, (long)totals.Removed, _stream.Position) { Note = _stream.Note };
         }
         catch (Exception reason) when (reason is HeapTransferException or OperationCanceledException)
         {
@@ -73,7 +73,7 @@ internal sealed class CheckpointReceiver(HeapStore store, PipeReader reader, Rec
     {
         for (var blocks = 1; ; blocks++)
         {
-            var block = await _stream.ReadBlockAsync(cancellation).ConfigureAwait(false);
+            var block = await _stream.ReadPagesAsync(cancellation).ConfigureAwait(false);
             if (block.Count == 0)
             {
                 progress?.Report(Progress());

@@ -11,7 +11,7 @@ namespace Everheap.Engine.Transfer;
 /// <remarks>
 /// Holds one block in memory, and goes on only once the pipe has taken it. The same checkpoints give the same stream, byte for byte: nothing in it is of the moment.
 /// </remarks>
-internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, PipeWriter writer, ulong firstPage, IProgress<TransferProgress>? progress)
+internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, PipeWriter writer, ulong firstPage, bool includesNote, IProgress<TransferProgress>? progress)
 {
     /// <summary>Blocks from one report of progress to the next: 1 MiB.</summary>
     private const int ProgressBlocks = 8;
@@ -42,6 +42,11 @@ internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, Pipe
         if (_recordCount > 0)
         {
             await WritePagesAsync(cancellation).ConfigureAwait(false);
+        }
+
+        if (includesNote)
+        {
+            WriteNote();
         }
 
         await WriteEndAsync(cancellation).ConfigureAwait(false);
@@ -127,13 +132,21 @@ internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, Pipe
             _contents.AsSpan(0, _contentCount * FileLayout.PageSize),
             (uint)_recordCount,
             (uint)_contentCount);
-        _totals.Blocks++;
         _recordCount = 0;
         _contentCount = 0;
         await FlushAsync(cancellation).ConfigureAwait(false);
         if (_totals.Blocks % ProgressBlocks == 0)
         {
             progress?.Report(Progress());
+        }
+    }
+
+    private void WriteNote()
+    {
+        Span<byte> note = stackalloc byte[HeapStore.NoteLengthMax];
+        if (to.Store.TryReadNote(note, out var length) && length > 0)
+        {
+            WriteBlock(BlockKind.Note, note[..length], [], 0, 0);
         }
     }
 
@@ -163,6 +176,7 @@ internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, Pipe
         writer.Write(DiskView.Bytes(ref header));
         writer.Write(records);
         writer.Write(contents);
+        _totals.Blocks++;
         _totals.StreamBytes += BlockHeader.Size + header.Length;
     }
 

@@ -51,7 +51,7 @@ public static class HeapTransfer
         }
 
         // Reading pages blocks, and a fast pipe never makes an asynchronous caller wait: off the caller's thread with it.
-        return Task.Run(() => new CheckpointSender(from, to, writer, resume?.NextPage ?? 0, progress).RunAsync(cancellation), cancellation);
+        return Task.Run(() => new CheckpointSender(from, to, writer, resume?.NextPage ?? 0, options?.IncludesNote ?? false, progress).RunAsync(cancellation), cancellation);
     }
 
     /// <summary>Receives a checkpoint: whole, as a new heap; what differs, as the next checkpoint of the heap whose latest it differs from.</summary>

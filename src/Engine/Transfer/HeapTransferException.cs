@@ -14,6 +14,9 @@ public sealed class HeapTransferException : HeapException
     {
     }
 
+    /// <summary>Whether the stream ended, or could not be read any further, before its end; otherwise there is something wrong with what it says.</summary>
+    public bool BrokeOff { get; internal init; }
+
     /// <summary>Where a new stream can go on, if part of this one was good and is kept; null if nothing is.</summary>
     public TransferResumePoint? ResumePoint { get; internal set; }
 }

@@ -80,6 +80,9 @@ internal enum BlockKind : uint
 
     /// <summary>An <see cref="EndRecord"/>; nothing follows.</summary>
     End = 2,
+
+    /// <summary>The note of the sender's store, if it is sent: once, after the pages.</summary>
+    Note = 3,
 }
 
 /// <summary>The start of a stream: which checkpoint, and what it is based on.</summary>
@@ -172,7 +175,7 @@ internal struct EndRecord
     /// <summary>How many of the added and changed pages came with their content, because it was not zero.</summary>
     public ulong Contents;
 
-    /// <summary>Blocks of pages.</summary>
+    /// <summary>Blocks before this one.</summary>
     public ulong Blocks;
 
     /// <summary>Bytes of the stream before this block.</summary>

@@ -5,6 +5,11 @@ public sealed record SendOptions
 {
     /// <summary>Where a transfer that broke off goes on, as the receiver says; null: from the start.</summary>
     public TransferResumePoint? ResumeFrom { get; init; }
+
+    /// <summary>
+    /// Whether the store's note (<see cref="HeapStore.WriteNote"/>) is sent, too, as it is when the pages have been sent. It is for whoever receives to decide what becomes of it.
+    /// </summary>
+    public bool IncludesNote { get; init; }
 }
 
 /// <summary>How a checkpoint is received.</summary>
@@ -33,7 +38,11 @@ public sealed record ReceiveOptions
 /// <param name="Changed">Pages that it changed.</param>
 /// <param name="Removed">Pages that it removed.</param>
 /// <param name="Bytes">Bytes of the stream.</param>
-public sealed record ReceivedCheckpoint(string HeapName, CheckpointInfo Checkpoint, long Added, long Changed, long Removed, long Bytes);
+public sealed record ReceivedCheckpoint(string HeapName, CheckpointInfo Checkpoint, long Added, long Changed, long Removed, long Bytes)
+{
+    /// <summary>The note of the sender's store, if it was sent; empty otherwise. It was not made this store's note: <see cref="HeapStore.WriteNote"/> does that.</summary>
+    public ReadOnlyMemory<byte> Note { get; init; }
+}
 
 /// <summary>A receive that broke off, of which something is kept.</summary>
 /// <param name="HeapName">The heap that was to have the checkpoint.</param>

@@ -32,6 +32,9 @@ internal sealed class TransferStreamReader(PipeReader reader)
     /// <summary>What the stream held so far.</summary>
     public ref readonly EndRecord Totals => ref _totals;
 
+    /// <summary>The note of the sender's store; empty if there was none.</summary>
+    public ReadOnlyMemory<byte> Note { get; private set; }
+
     /// <summary>Bytes read so far.</summary>
     public long Position => _position;
 
@@ -49,10 +52,22 @@ internal sealed class TransferStreamReader(PipeReader reader)
         _nextPage = _header.FirstPage;
     }
 
-    /// <summary>Reads and checks the next block.</summary>
+    /// <summary>Reads and checks the next block of pages.</summary>
     /// <returns>Its records and contents, valid until the next call; none at the end of the stream.</returns>
     /// <exception cref="HeapTransferException">The stream breaks off, or the block does not belong where it is.</exception>
-    public async ValueTask<PageBlock> ReadBlockAsync(CancellationToken cancellation)
+    public async ValueTask<PageBlock> ReadPagesAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var (kind, block) = await ReadBlockAsync(cancellation).ConfigureAwait(false);
+            if (kind != BlockKind.Note)
+            {
+                return block;
+            }
+        }
+    }
+
+    private async ValueTask<(BlockKind Kind, PageBlock Pages)> ReadBlockAsync(CancellationToken cancellation)
     {
         var start = _position;
         await FillAsync(_buffer.AsMemory(0, BlockHeader.Size), cancellation).ConfigureAwait(false);
@@ -74,19 +89,31 @@ internal sealed class TransferStreamReader(PipeReader reader)
             throw Refused(start, "does not match its checksum, or does not follow on what comes before it");
         }
 
-        _chain = block.Checksum;
-        if (block.Kind == BlockKind.End)
+        if (Note.Length > 0 && block.Kind != BlockKind.End)
         {
-            CheckEnd(DiskView.As<EndRecord>(payload.Span), start);
-            return default;
+            throw Refused(start, "matches its checksum, but only the end record may follow the note");
         }
 
-        var records = (int)block.Records * TransferFormat.RecordSize;
-        var pages = new PageBlock(payload[..records], payload[records..]);
-        CheckRecords(pages, (int)block.Contents, start);
+        _chain = block.Checksum;
+        PageBlock pages = default;
+        switch (block.Kind)
+        {
+            case BlockKind.End:
+                CheckEnd(DiskView.As<EndRecord>(payload.Span), start);
+                return (BlockKind.End, default);
+            case BlockKind.Note:
+                Note = payload.ToArray();
+                break;
+            default:
+                var records = (int)block.Records * TransferFormat.RecordSize;
+                pages = new PageBlock(payload[..records], payload[records..]);
+                CheckRecords(pages, (int)block.Contents, start);
+                break;
+        }
+
         _totals.Blocks++;
         _totals.StreamBytes = (ulong)_position;
-        return pages;
+        return (block.Kind, pages);
     }
 
     private static bool HasPossibleShape(in BlockHeader block) => block.Kind switch
@@ -95,6 +122,7 @@ internal sealed class TransferStreamReader(PipeReader reader)
             && block.Contents <= TransferFormat.BlockContentsMax
             && block.Length == (block.Records * TransferFormat.RecordSize) + (block.Contents * FileLayout.PageSize),
         BlockKind.End => block is { Records: 0, Contents: 0, Length: EndRecord.Size },
+        BlockKind.Note => block is { Records: 0, Contents: 0, Length: >= 1 and <= FileLayout.NoteLengthMax },
         _ => false,
     };
 
@@ -220,11 +248,14 @@ internal sealed class TransferStreamReader(PipeReader reader)
     private HeapTransferException BrokenOff(IOException? failure) => new(
         _position == 0
             ? $"Nothing has come{(failure is null ? "" : $" ({failure.Message})")}. Look at what the sender says."
-            : $"The stream breaks off after {_position} bytes, before its end{(failure is null ? "" : $" ({failure.Message})")}. Send again; what came whole is kept.",
-        failure);
+            : $"The stream breaks off after {_position} bytes, before its end{(failure is null ? "" : $" ({failure.Message})")}. Send the rest, or all of it again.",
+        failure)
+    {
+        BrokeOff = true,
+    };
 
     private static HeapTransferException Refused(long position, string what) =>
-        new($"The stream is damaged, or put together from several: what is at byte {position} {what}. Send again; what came before it is kept.");
+        new($"The stream is damaged, or put together from several: what is at byte {position} {what}. Send the rest, or all of it again.");
 
     /// <summary>Page records and contents.</summary>
     internal readonly struct PageBlock(ReadOnlyMemory<byte> records, ReadOnlyMemory<byte> contents)

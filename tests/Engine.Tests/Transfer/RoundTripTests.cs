@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Pipelines;
 using Everheap.Engine.Tests.Simulation;
 using Everheap.Engine.Transfer;
 
@@ -223,6 +224,29 @@ internal sealed class RoundTripTests
         _bench.Target.Revert(TransferBench.HeapName, 2); // number 6
         Assert.That(_bench.Receive(_bench.Send(to: 5, from: 2)).Checkpoint.Number, Is.EqualTo(7), "numbers go up, whatever the sender's is");
         AssertArrived();
+    }
+
+    [Test]
+    public void The_note_of_the_store_goes_along_if_that_is_wanted_and_is_handed_over_not_written()
+    {
+        SimulatedStores.Fill(_heap, Address, 3, version: 1);
+        _heap.Checkpoint();
+        using HeapSnapshot snapshot = _bench.Source.OpenSnapshot(TransferBench.HeapName);
+        byte[] without = Send();
+        _bench.Source.WriteNote([1, 2, 3]);
+        byte[] with = Send();
+        Assert.That(with, Has.Length.EqualTo(without.Length + BlockHeader.Size + 3));
+        Assert.That(_bench.Receive(without, "without").Note.Length, Is.Zero);
+        Assert.That(_bench.Receive(with, "with").Note.ToArray(), Is.EqualTo(new byte[] { 1, 2, 3 }));
+        Assert.That(_bench.Target.TryReadNote(new byte[HeapStore.NoteLengthMax], out _), Is.False);
+
+        byte[] Send()
+        {
+            MemoryStream stream = new();
+            PipeWriter writer = PipeWriter.Create(stream);
+            HeapTransfer.SendAsync(null, snapshot, writer, new SendOptions { IncludesNote = true }).GetAwaiter().GetResult();
+            return stream.ToArray();
+        }
     }
 
     [Test]
