@@ -296,9 +296,23 @@ internal sealed class Committer
         }
 
         End(group, null);
+        CutFile();
         if (HasIdleWork)
         {
             IdleWorkLeft?.Invoke();
+        }
+    }
+
+    /// <summary>Cuts the file where that is due. The root is durable, whatever comes of it.</summary>
+    private void CutFile()
+    {
+        try
+        {
+            _allocator.CutFile((long)_roots.Current.FileLength, (long)(_roots.Previous ?? _roots.Current).FileLength);
+        }
+        catch (HeapFailedException)
+        {
+            // Latched: the next change tells.
         }
     }
 
@@ -351,11 +365,9 @@ internal sealed class Committer
         root.AllocatedPages = (ulong)_allocator.KeptPages;
         root.Groups = _allocator.GroupEntries;
         _channel.Flush();
-        var lengthBefore = (long)_roots.Current.FileLength;
         _roots.Commit(ref root);
 
         _allocator.OnDurable();
-        _allocator.CutFile((long)root.FileLength, lengthBefore);
         Catalog.EndCommit();
         Volatile.Write(ref _sequence, root.Sequence);
     }

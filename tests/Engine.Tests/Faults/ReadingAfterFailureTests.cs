@@ -9,15 +9,19 @@ namespace Everheap.Engine.Tests.Faults;
 [TestFixture]
 internal sealed class ReadingAfterFailureTests
 {
+    private const long LongLength = 6L << 20;
+
     private SimulatedMedium _medium = null!;
     private HeapStore _store = null!;
     private PersistentHeap _heap = null!;
+
+    private static HeapStoreOptions Options => new() { ResidentBytes = HeapStoreOptions.ResidentBytesMin, BackgroundReclaim = false };
 
     [SetUp]
     public void CreateStore()
     {
         _medium = new SimulatedMedium(1);
-        _store = HeapStore.Create(_medium, new HeapStoreOptions { ResidentBytes = HeapStoreOptions.ResidentBytesMin, BackgroundReclaim = false });
+        _store = HeapStore.Create(_medium, Options);
         _heap = _store.CreateHeap("first");
         SimulatedStores.Fill(_heap, SimulatedStores.Address, 20, version: 1);
         _heap.Checkpoint();
@@ -73,6 +77,54 @@ internal sealed class ReadingAfterFailureTests
             Assert.That(third.LatestCheckpointNumber, Is.Zero);
             Assert.That(_store.Heaps.Select(heap => heap.Name), Is.EquivalentTo(new[] { "first", "second" }));
         });
+    }
+
+    /// <summary>The file was cut before the commit was announced: where that failed, what was durable was reported as failed, and could not be opened.</summary>
+    [Test]
+    public void A_commit_after_which_the_file_cannot_be_cut_counts_as_made()
+    {
+        long cutAt = -1;
+        SimulatedMedium undisturbed = new(1);
+        long longest = 0;
+        undisturbed.BeforeIo = io =>
+        {
+            cutAt = cutAt < 0 && undisturbed.Length < longest ? io - 1 : cutAt;
+            longest = Math.Max(longest, undisturbed.Length);
+        };
+        FillDropAndCompact(undisturbed).Dispose();
+        Assert.That(cutAt, Is.Positive);
+
+        SimulatedMedium medium = new(1);
+        medium.FailAt(cutAt);
+        using HeapStore store = FillDropAndCompact(medium);
+        Assert.That(medium.Struck, Has.Count.EqualTo(1).And.One.Contains("resize"));
+        using HeapStore image = HeapStore.Open(new SimulatedMedium(1, medium.Current()));
+        Assert.Multiple(() =>
+        {
+            Assert.That(store.CommitNumber, Is.EqualTo(image.CommitNumber));
+            Assert.That(() => store.Reclaim(), Throws.InstanceOf<HeapFailedException>());
+        });
+    }
+
+    private static HeapStore FillDropAndCompact(SimulatedMedium medium)
+    {
+        HeapStore store = HeapStore.Create(medium, Options);
+        using (PersistentHeap heap = store.CreateHeap("large"))
+        {
+            SimulatedStores.Fill(heap, SimulatedStores.Address, (int)(LongLength / PersistentHeap.PageSize), version: 1);
+            heap.Checkpoint();
+        }
+
+        store.DropHeap("large");
+        try
+        {
+            store.Compact();
+        }
+        catch (HeapFailedException) when (medium.Struck.Count > 0)
+        {
+        }
+
+        return store;
     }
 
     /// <summary>Does something whose root is written, and whose last flush fails.</summary>
