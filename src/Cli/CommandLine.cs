@@ -53,6 +53,7 @@ internal static class CommandLine
             LogCommand.Build(),
             StackCommand.Build(),
             VerifyCommand.Build(),
+            Torture.TortureCommand.Build(),
         };
         foreach (Option option in root.Options)
         {

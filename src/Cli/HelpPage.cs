@@ -49,6 +49,13 @@ internal sealed class HelpPage : SynchronousCommandLineAction
             [
                 "everheap verify counter.heap && everheap resume counter.heap",
             ]),
+        ["torture"] = (
+            "everheap torture [FOLDER] [options]",
+            [
+                "everheap torture                            five minutes on the disk of the current folder",
+                "everheap torture /mnt/usb --minutes 60 --report usb.md",
+                "everheap torture /mnt/usb --seed 4711 --rounds 1    a round that failed, once more",
+            ]),
     };
 
     /// <inheritdoc/>

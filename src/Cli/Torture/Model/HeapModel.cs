@@ -84,17 +84,14 @@ internal sealed record HeapModel(string Name, long Latest, ImmutableSortedDictio
         ? With(number, checkpoint => checkpoint with { IsPinned = false, MayBeGone = number != Latest && !IsWanted(number, checkpoint with { IsPinned = false }) })
         : this;
 
-    /// <summary>The process is gone, and its snapshots with it; which of the doubtful checkpoints are there is known.</summary>
+    /// <summary>
+    /// The process is gone, and its snapshots with it; which checkpoints are there is known. One that a snapshot alone had kept goes when the store next comes to look.
+    /// </summary>
     /// <param name="found">The numbers of the checkpoints that are there.</param>
     public HeapModel Settled(IEnumerable<long> found)
     {
         HashSet<long> numbers = [.. found];
-        return this with
-        {
-            Checkpoints = Checkpoints
-                .Where(pair => numbers.Contains(pair.Key))
-                .ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value with { IsPinned = false, MayBeGone = false }),
-        };
+        return Checkpoints.Keys.Aggregate(this, (state, number) => numbers.Contains(number) ? state.Unpin(number) : state.Drop(number));
     }
 
     private HeapModel Pruned() => this with { Checkpoints = Checkpoints.RemoveRange(Checkpoints.Where(pair => pair.Key != Latest && !IsWanted(pair.Key, pair.Value)).Select(pair => pair.Key)) };

@@ -74,6 +74,7 @@ internal abstract class Operation
         OperationKind.ReleaseSnapshot => ReleaseSnapshot.Execute,
         OperationKind.CompareCheckpoints => CompareCheckpoints.Execute,
         OperationKind.Reclaim => Reclaim.Execute,
+        OperationKind.Compact => CompactStore.Execute,
         OperationKind.WriteNote => WriteNote.Execute,
         OperationKind.Verify => VerifyStore.Execute,
         _ => throw new InvalidDataException($"there is no operation {kind}"),

@@ -32,6 +32,7 @@ internal enum OperationKind : byte
     ReleaseSnapshot,
     CompareCheckpoints,
     Reclaim,
+    Compact,
     WriteNote,
     Verify,
 

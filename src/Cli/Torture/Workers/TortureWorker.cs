@@ -21,6 +21,8 @@ internal static class TortureWorker
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
         using Stream requests = Console.OpenStandardInput();
         using var session = new WorkerSession(Console.OpenStandardOutput());
+        WarmUp.Run();
+        session.Reply(new MemoryStream()); // It is ready.
         var lanes = new Dictionary<byte, WorkerLane>();
         while (Frames.Read(requests) is { } request)
         {

@@ -22,6 +22,7 @@ internal sealed class WorkerProcess : IDisposable
     private readonly BlockingCollection<Reply> _replies = [];
     private readonly StringBuilder _error = new();
     private readonly Thread _reader;
+    private readonly ManualResetEventSlim _ready = new();
 
     private WorkerProcess(Process process)
     {
@@ -36,9 +37,22 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Its process identifier.</summary>
     public int Id => _process.Id;
 
-    /// <summary>Starts one.</summary>
+    /// <summary>Starts one, and waits until it is ready.</summary>
     /// <param name="command">How.</param>
-    public static WorkerProcess Start(WorkerCommand command) => new(Process.Start(command.Start(TortureWorker.Argument))!);
+    /// <exception cref="TortureFailure">It does not become ready.</exception>
+    public static WorkerProcess Start(WorkerCommand command)
+    {
+        var worker = new WorkerProcess(Process.Start(command.Start(TortureWorker.Argument))!);
+        if (worker._ready.Wait(Patience) && !worker.HasEnded)
+        {
+            return worker;
+        }
+
+        using (worker)
+        {
+            throw worker.Unanswered("the start of a worker");
+        }
+    }
 
     /// <summary>Asks for something.</summary>
     /// <param name="lane">The lane that is to do it.</param>
@@ -144,6 +158,7 @@ internal sealed class WorkerProcess : IDisposable
         _requests.Dispose();
         _process.Dispose();
         _replies.Dispose();
+        _ready.Dispose();
     }
 
     private TortureFailure Ended()
@@ -154,7 +169,10 @@ internal sealed class WorkerProcess : IDisposable
             error = _error.ToString();
         }
 
-        return new TortureFailure(string.Create(CultureInfo.InvariantCulture, $"the process ended by itself, with exit code {_process.ExitCode}\n{error}"));
+        return new TortureFailure(string.Create(CultureInfo.InvariantCulture, $"the process ended by itself, with exit code {_process.ExitCode}\n{error}"))
+        {
+            IsInterruption = _process.ExitCode == ExitCode.Interrupted,
+        };
     }
 
     private void AddError(string? line)
@@ -175,6 +193,12 @@ internal sealed class WorkerProcess : IDisposable
             Stream pipe = _process.StandardOutput.BaseStream;
             while (Frames.Read(pipe) is { } message)
             {
+                if (message.Length == 0)
+                {
+                    _ready.Set();
+                    continue;
+                }
+
                 _replies.Add(Reply.Parse(message));
             }
         }
@@ -185,6 +209,7 @@ internal sealed class WorkerProcess : IDisposable
         finally
         {
             _replies.CompleteAdding();
+            _ready.Set();
         }
     }
 }

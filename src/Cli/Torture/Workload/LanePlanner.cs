@@ -79,6 +79,7 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
         OperationKind.ReleaseSnapshot => 4,
         OperationKind.CompareCheckpoints => 3,
         OperationKind.Reclaim => IsCrowded ? 6 : 3,
+        OperationKind.Compact => 1,
         OperationKind.WriteNote => 3,
         OperationKind.Verify => 1,
         _ => 0,
@@ -109,7 +110,7 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
         yield return (OperationKind.BeginCheckpoint, () => new BeginCheckpoint(heap));
         if (heap.Content.Pages.Count > 0 && heap.IsOpen)
         {
-            yield return (OperationKind.ClearPages, () => _pages.ToClear(heap, random));
+            yield return (OperationKind.ClearPages, () => PagePicker.ToClear(heap, random));
         }
 
         if (!heap.IsOpen || heap.Content.Ranges.Count < WorkloadLimits.RangesMax)
@@ -144,6 +145,7 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
         }
 
         yield return (OperationKind.Reclaim, () => new Reclaim(random.Next(4) == 0 ? random.Next(1, 64) : 4096));
+        yield return (OperationKind.Compact, () => new CompactStore());
         if (heap.Durable is { } durable)
         {
             foreach ((OperationKind, Func<Operation>) choice in HistoryChoices(lane, heaps, heap, durable))

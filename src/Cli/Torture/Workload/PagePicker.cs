@@ -29,7 +29,7 @@ internal sealed class PagePicker(StoreModel model, WorkloadLimits limits)
     public List<ulong> ToRead(HeapTrack heap, Random random) => [.. Pages(heap, random, random.Next(1, ReadMax))];
 
     /// <summary>Pages to clear: some in a row that have something.</summary>
-    public ClearPages ToClear(HeapTrack heap, Random random)
+    public static ClearPages ToClear(HeapTrack heap, Random random)
     {
         ulong first = heap.Content.Pages.Keys.ElementAt(random.Next(heap.Content.Pages.Count));
         return new ClearPages(heap, first, (ulong)random.Next(1, 64));
