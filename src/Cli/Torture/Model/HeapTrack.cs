@@ -94,9 +94,10 @@ internal sealed class HeapTrack(string name)
     /// <summary>The checkpoint of this number is durable.</summary>
     public void Settle(long number)
     {
-        if (_inDoubt.FindLast(state => state?.Latest == number) is { } state)
+        if ((Durable?.Latest ?? 0) < number)
         {
-            Settle(state);
+            // The first: states after it may be of the same number, of a change that is no checkpoint and still in doubt.
+            Settle(_inDoubt.Find(state => state?.Latest == number));
         }
     }
 

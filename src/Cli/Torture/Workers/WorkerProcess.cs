@@ -84,10 +84,15 @@ internal sealed class WorkerProcess : IDisposable
         where T : Operation
     {
         Send(TortureWorker.ControlLane, operation);
-        if (!TryReceive(Patience, out Reply? reply))
+        Reply? reply;
+        do
         {
-            throw Unanswered(operation.Kind.ToString());
+            if (!TryReceive(Patience, out reply))
+            {
+                throw Unanswered(operation.Kind.ToString());
+            }
         }
+        while (reply.Kind == OperationKind.CheckpointCompleted); // Said late: whoever asks here has waited for all of them.
 
         reply.HandTo(operation);
         return operation;
