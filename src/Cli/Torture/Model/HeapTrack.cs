@@ -94,10 +94,10 @@ internal sealed class HeapTrack(string name)
     /// <summary>The checkpoint of this number is durable.</summary>
     public void Settle(long number)
     {
-        if ((Durable?.Latest ?? 0) < number)
+        // The first of that number: states after it may have the same, of a change that is no checkpoint and still in doubt.
+        if ((Durable?.Latest ?? 0) < number && _inDoubt.Find(state => state?.Latest == number) is { } checkpoint)
         {
-            // The first: states after it may be of the same number, of a change that is no checkpoint and still in doubt.
-            Settle(_inDoubt.Find(state => state?.Latest == number));
+            Settle(checkpoint);
         }
     }
 
