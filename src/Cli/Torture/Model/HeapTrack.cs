@@ -67,6 +67,20 @@ internal sealed class HeapTrack(string name)
     /// <summary>From now on this state may be found.</summary>
     public void Doubt(HeapModel? state) => _inDoubt.Add(state);
 
+    /// <summary>A checkpoint of what the open heap holds is being made; if one before it found no room, that is completed first.</summary>
+    /// <returns>The state that the heap has when it is durable.</returns>
+    public HeapModel BeginCheckpoint()
+    {
+        if (Stalled is { } stalled)
+        {
+            Doubt(After(stalled));
+        }
+
+        HeapModel next = After(Content);
+        Doubt(next);
+        return next;
+    }
+
     /// <summary>A checkpoint is written while the worker goes on.</summary>
     public void Pend(long number) => PendingNumber = number;
 
@@ -130,6 +144,8 @@ internal sealed class HeapTrack(string name)
         Close();
         Become(state);
     }
+
+    private HeapModel After(HeapContent content) => Newest?.Advance(content) ?? HeapModel.First(Name, content);
 
     private void Become(HeapModel? state)
     {

@@ -34,8 +34,7 @@ internal sealed class BeginCheckpoint(HeapTrack heap) : Operation
     public override void Sent()
     {
         heap.Open();
-        _next = MakeCheckpoint.After(heap);
-        heap.Doubt(_next);
+        _next = heap.BeginCheckpoint();
     }
 
     /// <inheritdoc/>
@@ -50,6 +49,7 @@ internal sealed class BeginCheckpoint(HeapTrack heap) : Operation
 
         // It was begun, so the one before it was waited for. Its own completion may have been told of before this answer.
         heap.Settle(number - 1);
+        heap.Stalled = null;
         if (heap.Durable?.Latest < number || heap.Durable is null)
         {
             heap.Pend(number);

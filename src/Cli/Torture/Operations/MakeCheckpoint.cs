@@ -44,13 +44,7 @@ internal sealed class MakeCheckpoint(HeapTrack heap) : Operation
     public override void Sent()
     {
         heap.Open();
-        if (heap.Stalled is { } stalled)
-        {
-            heap.Doubt(After(heap.Newest, stalled, heap.Name));
-        }
-
-        _next = After(heap);
-        heap.Doubt(_next);
+        _next = heap.BeginCheckpoint();
     }
 
     /// <inheritdoc/>
@@ -85,9 +79,4 @@ internal sealed class MakeCheckpoint(HeapTrack heap) : Operation
 
         heap.Withdraw();
     }
-
-    /// <summary>A heap's state after its next checkpoint.</summary>
-    public static HeapModel After(HeapTrack heap) => After(heap.Newest, heap.Content, heap.Name);
-
-    private static HeapModel After(HeapModel? state, HeapContent content, string name) => state?.Advance(content) ?? HeapModel.First(name, content);
 }

@@ -11,6 +11,6 @@ internal sealed record FullDisk(int AfterOperations, long RoomBytes, int Operati
     /// <summary>Draws one; null: the disk does not become full in this life.</summary>
     /// <param name="random">Where from.</param>
     public static FullDisk? Draw(Random random) => FileSizeLimit.IsAvailable && random.Next(4) == 0
-        ? new FullDisk(random.Next(1, 40), random.Next(2) == 0 ? 0 : random.Next(1, 3) << 20, random.Next(10, 60))
+        ? new FullDisk(random.Next(1, 40), random.Next(3) == 0 ? 1 << 20 : 0, random.Next(20, 90))
         : null;
 }

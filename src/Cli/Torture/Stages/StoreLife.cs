@@ -11,7 +11,7 @@ namespace Everheap.Cli.Torture.Stages;
 internal sealed class StoreLife
 {
     /// <summary>After so many operations the moment that was waited for does not come any more.</summary>
-    private const int OperationsMax = 150;
+    private const int OperationsMax = 180;
 
     /// <summary>By so much the file can grow at once, at least: with less room left, it may be refused.</summary>
     private const long GrowthBytes = 2L << 20;

@@ -58,7 +58,7 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
 
     private int Weight(OperationKind kind) => kind switch
     {
-        OperationKind.WritePages => IsCrowded ? 12 : 34,
+        OperationKind.WritePages => IsFull ? 60 : IsCrowded ? 12 : 34,
         OperationKind.ClearPages => IsFull ? 0 : IsCrowded ? 8 : 4,
         OperationKind.AllocateRange => IsFull || IsCrowded ? 0 : 3,
         OperationKind.ReleaseRange => IsFull ? 0 : 2,
