@@ -35,7 +35,7 @@ internal sealed class TortureRound(TortureContext context, TortureFolder folder,
     private void RunStore()
     {
         using var session = new StoreSession(context, seed, _store);
-        if (!Stage("kills", () => KillAgainAndAgain(session), _store) || context.IsStopped)
+        if (!Stage("kills", () => KillAgainAndAgain(session), _store, session) || context.IsStopped)
         {
             return;
         }
@@ -45,7 +45,7 @@ internal sealed class TortureRound(TortureContext context, TortureFolder folder,
         File.Delete(_older);
         if (isFine && Stage("several openers", () => new OpenerStage(context, session.Model, _store).Run(), _store) && !context.IsStopped)
         {
-            Stage("kills", session.Finish, _store);
+            Stage("kills", session.Finish, _store, session);
         }
     }
 
@@ -60,7 +60,7 @@ internal sealed class TortureRound(TortureContext context, TortureFolder folder,
                 File.Copy(_store, _older, overwrite: true);
             }
 
-            session.Live(KillMoment.Draw(_random, session.OpeningTime));
+            session.Live(KillPlan.Draw(_random, session.OpeningTime));
         }
 
         session.Check();
@@ -68,7 +68,7 @@ internal sealed class TortureRound(TortureContext context, TortureFolder folder,
 
     /// <summary>Does something, and notes if it fails.</summary>
     /// <returns>Whether it did not.</returns>
-    private bool Stage(string name, Action action, string evidence)
+    private bool Stage(string name, Action action, string evidence, StoreSession? session = null)
     {
         try
         {
@@ -79,7 +79,8 @@ internal sealed class TortureRound(TortureContext context, TortureFolder folder,
         {
             if (!failure.IsInterruption || !context.WaitForStop(InterruptionPatience))
             {
-                context.Tally.AddFailure(new FailureRecord(name, seed, failure.Message, folder.Keep(evidence, seed)));
+                string story = session is null ? "" : $"\nits lives, the last one last:\n{session.Story}";
+                context.Tally.AddFailure(new FailureRecord(name, seed, failure.Message + story, folder.Keep(evidence, seed)));
             }
 
             return false;

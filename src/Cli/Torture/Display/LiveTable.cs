@@ -27,14 +27,15 @@ internal sealed class LiveTable : IDisposable
         _thread.Start();
     }
 
-    /// <summary>What is shown now.</summary>
-    public IRenderable Draw()
+    /// <summary>What is shown of a run now.</summary>
+    /// <param name="context">The run.</param>
+    public static IRenderable Draw(TortureContext context)
     {
-        Tally tally = _context.Tally;
+        Tally tally = context.Tally;
         CultureInfo culture = CultureInfo.InvariantCulture;
         var table = new Table { Border = TableBorder.Rounded, ShowHeaders = false };
         table.AddColumn("").AddColumn(new TableColumn("") { Alignment = Justify.Right });
-        Row(table, "elapsed", _context.Options.Time is { } time ? $"{_context.Elapsed:hh\\:mm\\:ss} of {time:hh\\:mm\\:ss}" : $"{_context.Elapsed:hh\\:mm\\:ss}");
+        Row(table, "elapsed", context.Options.Time is { } time ? $"{context.Elapsed:hh\\:mm\\:ss} of {time:hh\\:mm\\:ss}" : $"{context.Elapsed:hh\\:mm\\:ss}");
         Row(table, "rounds", tally[Tally.Count.Rounds].ToString("N0", culture));
         Row(table, "kills", tally.KillCount.ToString("N0", culture));
         Row(table, "checkpoints", tally[Tally.Count.Checkpoints].ToString("N0", culture));
@@ -61,11 +62,11 @@ internal sealed class LiveTable : IDisposable
 
     private static string Shortened(string text) => text.Length <= FailureLengthMax ? text : text[..FailureLengthMax] + "...";
 
-    private void Show() => _console.Live(Draw()).AutoClear(true).Start(live =>
+    private void Show() => _console.Live(Draw(_context)).AutoClear(true).Start(live =>
     {
         do
         {
-            live.UpdateTarget(Draw());
+            live.UpdateTarget(Draw(_context));
             live.Refresh();
         }
         while (!_end.Token.WaitHandle.WaitOne(Interval));

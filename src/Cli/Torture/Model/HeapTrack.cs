@@ -6,11 +6,8 @@ namespace Everheap.Cli.Torture.Model;
 /// <param name="name">Its name.</param>
 internal sealed class HeapTrack(string name)
 {
-    /// <summary>States remembered for images whose newest root is damaged, so that the root before it is opened.</summary>
-    private const int RecentMax = 8;
-
     private readonly List<HeapModel?> _inDoubt = [];
-    private readonly Queue<HeapModel?> _recent = new();
+    private readonly List<HeapModel?> _past = [];
 
     /// <summary>Its name.</summary>
     public string Name { get; } = name;
@@ -24,8 +21,8 @@ internal sealed class HeapTrack(string name)
     /// <summary>The state that the next operation starts from.</summary>
     public HeapModel? Newest => _inDoubt.Count > 0 ? _inDoubt[^1] : Durable;
 
-    /// <summary>States that were durable lately, the current one last.</summary>
-    public IEnumerable<HeapModel?> Recent => _recent;
+    /// <summary>All states that were ever found durable, the current one last: what a store may fall back to whose newest roots are lost.</summary>
+    public IEnumerable<HeapModel?> Past => _past;
 
     /// <summary>Whether the worker has it open.</summary>
     public bool IsOpen { get; private set; }
@@ -150,10 +147,6 @@ internal sealed class HeapTrack(string name)
     private void Become(HeapModel? state)
     {
         Durable = state;
-        _recent.Enqueue(state);
-        if (_recent.Count > RecentMax)
-        {
-            _recent.Dequeue();
-        }
+        _past.Add(state);
     }
 }

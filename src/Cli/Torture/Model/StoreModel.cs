@@ -70,7 +70,7 @@ internal sealed class StoreModel(int salt)
     public IEnumerable<HeapContent> KnownContents(string heapName, long number) =>
         from track in Heaps.Concat(_dropped)
         where track.Name == heapName
-        from state in track.Recent
+        from state in track.Past
         where state is not null && state.Checkpoints.ContainsKey(number)
         select state.Checkpoints[number].Content;
 }

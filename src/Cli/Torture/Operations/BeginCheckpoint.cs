@@ -63,4 +63,7 @@ internal sealed class BeginCheckpoint(HeapTrack heap) : Operation
         heap.Withdraw();
         heap.MustClose = true;
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Kind} of {heap.Name}";
 }

@@ -25,4 +25,7 @@ internal abstract class DurableOperation(HeapTrack heap) : Operation
 
     /// <inheritdoc/>
     public override void Full(BinaryReader reply) => Heap.Withdraw();
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Kind} of {Heap.Name}";
 }

@@ -11,11 +11,33 @@ namespace Everheap.Cli.Torture.Operations;
 /// <param name="Pages">Its pages, those included that were refused.</param>
 internal sealed record ServedCheckpoint(string HeapName, long Number, bool IsComplete, IReadOnlyList<FoundPage> Pages);
 
+/// <summary>All that a store serves, and what its walk over everything finds.</summary>
+/// <param name="Checkpoints">The checkpoints, with their pages.</param>
+/// <param name="Verification">What the walk found; null if it was refused.</param>
+internal sealed record ServedStore(IReadOnlyList<ServedCheckpoint> Checkpoints, FoundVerification? Verification)
+{
+    /// <summary>Whether the walk found everything in order.</summary>
+    public bool IsSound => Verification is { ProblemCount: 0 } walk && walk.AllocatedPages == walk.ReachablePages;
+}
+
+/// <summary>What is done to a store that may be damaged, after all was read.</summary>
+internal enum ImageUse : byte
+{
+    /// <summary>Nothing: it is opened for reading.</summary>
+    Read,
+
+    /// <summary>A page is written, and a checkpoint made.</summary>
+    Change,
+
+    /// <summary>It is repaired, and all is read once more.</summary>
+    Repair,
+}
+
 /// <summary>
-/// Opens a store that may be damaged in any way, reads all that it serves, has it walk over everything, and, if told so, tries to change it. What it is refused with is part of the answer; anything that
-/// the engine does not document is a failure.
+/// Opens a store that may be damaged in any way, reads all that it serves, has it walk over everything, and uses it. What it is refused with is part of the answer; anything
+/// that the engine does not document is a failure.
 /// </summary>
-internal sealed class InspectImage(string path, int salt, bool isReadOnly) : Operation
+internal sealed class InspectImage(string path, int salt, ImageUse use) : Operation
 {
     /// <inheritdoc/>
     public override OperationKind Kind => OperationKind.InspectImage;
@@ -29,25 +51,28 @@ internal sealed class InspectImage(string path, int salt, bool isReadOnly) : Ope
     /// <summary>Roots that were passed over at opening.</summary>
     public int SkippedRoots { get; private set; }
 
-    /// <summary>What the store's own walk found; null if the walk was refused.</summary>
-    public FoundVerification? Verification { get; private set; }
+    /// <summary>What it serves.</summary>
+    public ServedStore Served { get; private set; } = new([], null);
 
-    /// <summary>All that it serves.</summary>
-    public IReadOnlyList<ServedCheckpoint> Checkpoints { get; private set; } = [];
+    /// <summary>The exception's name that its use was refused with; empty: it was not.</summary>
+    public string UseRefusal { get; private set; } = "";
 
-    /// <summary>The exception's name that a change was refused with; empty: it was made, or not tried.</summary>
-    public string ChangeRefusal { get; private set; } = "";
+    /// <summary>What it serves after its repair; null if there was none.</summary>
+    public ServedStore? Repaired { get; private set; }
+
+    /// <summary>By heap, the checkpoint that was found the newest valid one at the repair; 0: there was none.</summary>
+    public IReadOnlyDictionary<string, long> NewestValid { get; private set; } = new Dictionary<string, long>();
 
     /// <summary>In the worker.</summary>
     public static void Execute(WorkerLane lane, BinaryReader request, BinaryWriter reply)
     {
         string path = request.ReadString();
         int salt = request.ReadInt32();
-        bool isReadOnly = request.ReadBoolean();
+        var use = (ImageUse)request.ReadByte();
         HeapStore store;
         try
         {
-            store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = isReadOnly });
+            store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = use == ImageUse.Read });
         }
         catch (Exception refusal) when (IsDocumented(refusal))
         {
@@ -60,18 +85,16 @@ internal sealed class InspectImage(string path, int salt, bool isReadOnly) : Ope
         {
             reply.Write("");
             reply.Write(store.SkippedRoots.Count);
-            ServedCheckpoint[] served = [.. Serve(store, salt)];
-            reply.Write(served.Length);
-            foreach (ServedCheckpoint checkpoint in served)
+            WriteServed(reply, store, salt);
+            switch (use)
             {
-                reply.Write(checkpoint.HeapName);
-                reply.Write(checkpoint.Number);
-                reply.Write(checkpoint.IsComplete);
-                PageLists.Write(reply, checkpoint.Pages);
+                case ImageUse.Change:
+                    reply.Write(TryChange(store));
+                    break;
+                case ImageUse.Repair:
+                    Repair(reply, store, salt);
+                    break;
             }
-
-            Walk(store, reply);
-            reply.Write(isReadOnly ? "" : TryChange(store));
         }
     }
 
@@ -80,7 +103,7 @@ internal sealed class InspectImage(string path, int salt, bool isReadOnly) : Ope
     {
         request.Write(path);
         request.Write(salt);
-        request.Write(isReadOnly);
+        request.Write((byte)use);
     }
 
     /// <inheritdoc/>
@@ -95,15 +118,72 @@ internal sealed class InspectImage(string path, int salt, bool isReadOnly) : Ope
         }
 
         SkippedRoots = reply.ReadInt32();
+        Served = ReadServed(reply);
+        UseRefusal = use == ImageUse.Read ? "" : reply.ReadString();
+        if (use != ImageUse.Repair || UseRefusal.Length > 0)
+        {
+            return;
+        }
+
+        var newest = new Dictionary<string, long>();
+        for (int count = reply.ReadInt32(); count > 0; count--)
+        {
+            newest.Add(reply.ReadString(), reply.ReadInt64());
+        }
+
+        NewestValid = newest;
+        Repaired = ReadServed(reply);
+    }
+
+    private static void WriteServed(BinaryWriter reply, HeapStore store, int salt)
+    {
+        ServedCheckpoint[] served = [.. Serve(store, salt)];
+        reply.Write(served.Length);
+        foreach (ServedCheckpoint checkpoint in served)
+        {
+            reply.Write(checkpoint.HeapName);
+            reply.Write(checkpoint.Number);
+            reply.Write(checkpoint.IsComplete);
+            PageLists.Write(reply, checkpoint.Pages);
+        }
+
+        Walk(store, reply);
+    }
+
+    private static ServedStore ReadServed(BinaryReader reply)
+    {
         var served = new ServedCheckpoint[reply.ReadInt32()];
         for (int i = 0; i < served.Length; i++)
         {
             served[i] = new ServedCheckpoint(reply.ReadString(), reply.ReadInt64(), reply.ReadBoolean(), PageLists.Read(reply));
         }
 
-        Checkpoints = served;
-        Verification = reply.ReadBoolean() ? VerifyStore.Read(reply) : null;
-        ChangeRefusal = reply.ReadString();
+        return new ServedStore(served, reply.ReadBoolean() ? VerifyStore.Read(reply) : null);
+    }
+
+    /// <summary>Repairs the store, tells what it says, and all that it serves then.</summary>
+    private static void Repair(BinaryWriter reply, HeapStore store, int salt)
+    {
+        IReadOnlyList<HeapRepair> repairs;
+        try
+        {
+            repairs = store.Repair();
+        }
+        catch (Exception refusal) when (IsDocumented(refusal))
+        {
+            reply.Write(refusal.GetType().Name);
+            return;
+        }
+
+        reply.Write("");
+        reply.Write(repairs.Count);
+        foreach (HeapRepair repair in repairs)
+        {
+            reply.Write(repair.HeapName);
+            reply.Write(repair.NewestValid ?? 0);
+        }
+
+        WriteServed(reply, store, salt);
     }
 
     private static bool IsDocumented(Exception refusal) => refusal is HeapException or IOException;

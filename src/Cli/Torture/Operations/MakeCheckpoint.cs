@@ -79,4 +79,7 @@ internal sealed class MakeCheckpoint(HeapTrack heap) : Operation
 
         heap.Withdraw();
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Kind} of {heap.Name}";
 }

@@ -43,6 +43,9 @@ internal abstract class Operation
     /// <param name="reply">What it answers.</param>
     public virtual void Full(BinaryReader reply) => throw new TortureFailure($"{Kind}: refused for want of room, which it takes none of");
 
+    /// <inheritdoc/>
+    public override string ToString() => Kind.ToString();
+
     /// <summary>What the worker does for each kind.</summary>
     public static Action<WorkerLane, BinaryReader, BinaryWriter> ExecutionOf(OperationKind kind) => kind switch
     {

@@ -31,8 +31,8 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
         {
             File.Copy(storePath, imagePath, overwrite: true);
             string damage = ImageDamage.Apply(imagePath, olderPath, random);
-            bool isReadOnly = random.Next(4) > 0;
-            var inspection = new InspectImage(imagePath, model.Salt, isReadOnly);
+            ImageUse use = random.Next(4) switch { 0 => ImageUse.Change, 1 => ImageUse.Repair, _ => ImageUse.Read };
+            var inspection = new InspectImage(imagePath, model.Salt, use);
             try
             {
                 worker.Call(inspection);
@@ -40,7 +40,7 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
             }
             catch (TortureFailure failure)
             {
-                throw new TortureFailure($"a store, {damage}, opened {(isReadOnly ? "for reading" : "for writing")}: {failure.Message}")
+                throw new TortureFailure($"a store, {damage}, opened for {use}: {failure.Message}")
                 {
                     IsInterruption = failure.IsInterruption,
                 };
@@ -68,13 +68,8 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
                 : throw new TortureFailure($"it was refused with {refusal}: {image.Message}");
         }
 
-        bool isWhole = true;
-        foreach (ServedCheckpoint checkpoint in image.Checkpoints)
-        {
-            isWhole &= IsWhole(checkpoint);
-        }
-
-        bool isSound = image.Verification is { ProblemCount: 0 } walk && walk.AllocatedPages == walk.ReachablePages;
+        bool isWhole = IsWhole(image.Served, (heap, number) => model.KnownContents(heap, number));
+        bool isSound = image.Served.IsSound;
         if (isSound && !isWhole)
         {
             throw new TortureFailure("pages were refused, and the walk over everything found nothing");
@@ -82,8 +77,13 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
 
         if (isUntouched)
         {
-            RequireAll(image, isSound);
+            RequireAll(image);
             return "untouched: all there";
+        }
+
+        if (image.Repaired is { } repaired)
+        {
+            return JudgeRepair(image, repaired);
         }
 
         return (isSound, image.SkippedRoots > 0) switch
@@ -94,11 +94,29 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
         };
     }
 
+    /// <summary>After a repair everything is in order, and what a heap is, it was once.</summary>
+    private string JudgeRepair(InspectImage image, ServedStore repaired)
+    {
+        bool isWhole = IsWhole(repaired, (heap, number) =>
+            model.KnownContents(heap, number).Concat(model.KnownContents(heap, image.NewestValid.GetValueOrDefault(heap))));
+        if (image.NewestValid.Values.Contains(0))
+        {
+            return "repaired as far as anything was left";
+        }
+
+        return isWhole && repaired.IsSound
+            ? "repaired"
+            : throw new TortureFailure($"it was repaired, and is not sound; the first problem: {repaired.Verification?.FirstProblem}");
+    }
+
+    private static bool IsWhole(ServedStore served, Func<string, long, IEnumerable<HeapContent>> known) =>
+        served.Checkpoints.Aggregate(true, (isWhole, checkpoint) => IsWhole(checkpoint, known(checkpoint.HeapName, checkpoint.Number)) && isWhole);
+
     /// <summary>Whether all pages of a checkpoint were served. Those that were are right.</summary>
-    private bool IsWhole(ServedCheckpoint checkpoint)
+    private static bool IsWhole(ServedCheckpoint checkpoint, IEnumerable<HeapContent> known)
     {
         string? difference = $"checkpoint {checkpoint.Number} of heap '{checkpoint.HeapName}' was served, which never was";
-        foreach (HeapContent content in model.KnownContents(checkpoint.HeapName, checkpoint.Number))
+        foreach (HeapContent content in known)
         {
             difference = Difference(checkpoint, content);
             if (difference is null)
@@ -131,14 +149,14 @@ internal sealed class ImageStage(TortureContext context, StoreModel model, Rando
             : null;
     }
 
-    private void RequireAll(InspectImage image, bool isSound)
+    private void RequireAll(InspectImage image)
     {
         int expected = model.Heaps.Sum(heap => heap.Durable!.Checkpoints.Count);
-        if (!isSound || image.Checkpoints.Count != expected || image.ChangeRefusal.Length > 0)
+        if (!image.Served.IsSound || image.Served.Checkpoints.Count != expected || image.UseRefusal.Length > 0)
         {
             throw new TortureFailure(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{image.Checkpoints.Count} checkpoints were served of {expected}, {image.Verification?.ProblemCount} problems found, and a change was {(image.ChangeRefusal.Length > 0 ? "refused with " + image.ChangeRefusal : "made")}"));
+                $"{image.Served.Checkpoints.Count} checkpoints were served of {expected}, the first problem found: {image.Served.Verification?.FirstProblem}; its use was refused with: {image.UseRefusal}"));
         }
     }
 }

@@ -23,7 +23,7 @@ internal sealed class StoreLife
     private readonly StoreSession _session;
     private readonly WorkerProcess _worker;
     private readonly Lane[] _lanes;
-    private readonly KillMoment _moment;
+    private readonly KillPlan _moment;
     private readonly Stopwatch _lived = Stopwatch.StartNew();
     private readonly Stopwatch _sinceSent = Stopwatch.StartNew();
     private FullDisk? _full;
@@ -40,7 +40,7 @@ internal sealed class StoreLife
     /// <param name="lanes">The lanes.</param>
     /// <param name="moment">When it is to be killed.</param>
     /// <param name="full">When the disk becomes full; null: not.</param>
-    public StoreLife(TortureContext context, StoreSession session, WorkerProcess worker, Lane[] lanes, KillMoment moment, FullDisk? full)
+    public StoreLife(TortureContext context, StoreSession session, WorkerProcess worker, Lane[] lanes, KillPlan moment, FullDisk? full)
     {
         _context = context;
         _session = session;
@@ -49,6 +49,9 @@ internal sealed class StoreLife
         _moment = moment;
         _full = full;
     }
+
+    /// <summary>Operations asked for so far.</summary>
+    public int Operations => _operations;
 
     /// <summary>Goes on until the worker is to be killed.</summary>
     /// <returns>At which moment it is to be killed, now; null: the store was closed, and it may end.</returns>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Everheap.Cli.Torture.Model;
 using Everheap.Cli.Torture.Operations;
 using Everheap.Cli.Torture.Workers;
@@ -15,8 +16,12 @@ internal sealed class StoreSession : IDisposable
     /// <summary>Older checkpoints that are read whole after each kill.</summary>
     private const int InspectionsMax = 3;
 
+    /// <summary>Lives that are told of when something does not hold.</summary>
+    private const int StoryLengthMax = 6;
+
     private readonly TortureContext _context;
     private readonly Random _random;
+    private readonly Queue<string> _story = new();
     private readonly Lane[] _lanes;
     private WorkerProcess? _worker;
 
@@ -50,6 +55,9 @@ internal sealed class StoreSession : IDisposable
     /// <summary>About how long it takes from asking a worker to open the store until it has.</summary>
     public TimeSpan OpeningTime { get; private set; } = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>What became of it lately, life by life, in words.</summary>
+    public string Story => string.Join('\n', _story);
+
     /// <summary>Makes the store, again and again if the worker is killed meanwhile.</summary>
     public void Create()
     {
@@ -75,7 +83,7 @@ internal sealed class StoreSession : IDisposable
 
     /// <summary>One life: opens the store and checks it, works on it, and is killed.</summary>
     /// <param name="moment">When it is killed.</param>
-    public void Live(KillMoment moment)
+    public void Live(KillPlan moment)
     {
         if (moment.Aim is KillAim.Opening or KillAim.Checking)
         {
@@ -84,7 +92,8 @@ internal sealed class StoreSession : IDisposable
         }
 
         Recover();
-        var life = new StoreLife(_context, this, _worker!, _lanes, moment, FullDisk.Draw(_random));
+        FullDisk? full = FullDisk.Draw(_random);
+        var life = new StoreLife(_context, this, _worker!, _lanes, moment, full);
         string? killed = life.Run();
         if (killed is null)
         {
@@ -96,6 +105,10 @@ internal sealed class StoreSession : IDisposable
             life.TakeLastReplies(EndWorker());
             _context.Tally.AddKill(killed);
         }
+
+        Tell(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{life.Operations} operations, {(killed is null ? "ended well" : "killed " + moment)}{(full is null ? "" : ", the disk full for a while")}, not acknowledged: {InFlight()}"));
 
         Model.Abandon();
     }
@@ -199,7 +212,7 @@ internal sealed class StoreSession : IDisposable
 
     private static int HashCode(int seed, int number) => unchecked((seed * 397) ^ (number * 7919));
 
-    private void KillInOpening(KillMoment moment)
+    private void KillInOpening(KillPlan moment)
     {
         WorkerProcess worker = TakeWorker();
         if (moment.Aim == KillAim.Opening)
@@ -215,6 +228,18 @@ internal sealed class StoreSession : IDisposable
         Wait(moment.Delay);
         EndWorker();
         _context.Tally.AddKill(moment.Name);
+        Tell($"killed {moment}");
+    }
+
+    private string InFlight() => string.Join(", ", _lanes.Select(lane => lane.InFlight).OfType<Operation>().DefaultIfEmpty<object>("nothing"));
+
+    private void Tell(string life)
+    {
+        _story.Enqueue(life);
+        if (_story.Count > StoryLengthMax)
+        {
+            _story.Dequeue();
+        }
     }
 
     /// <summary>What a kill left of a store that was being made: a store, or nothing that anybody takes for one.</summary>
@@ -235,8 +260,14 @@ internal sealed class StoreSession : IDisposable
         File.Delete(FilePath);
     }
 
+    /// <summary>All older checkpoints that are surely there.</summary>
     private (HeapTrack Heap, long Number)[] Checkpoints() =>
-        [.. Model.Heaps.SelectMany(heap => heap.Durable!.Checkpoints.Keys.Where(number => number != heap.Durable.Latest).Select(number => (heap, number)))];
+    [
+        .. from heap in Model.Heaps
+           from checkpoint in heap.Durable!.Checkpoints
+           where checkpoint.Key != heap.Durable.Latest && !checkpoint.Value.MayBeGone
+           select (heap, checkpoint.Key),
+    ];
 
     private void Inspect(IEnumerable<(HeapTrack Heap, long Number)> checkpoints)
     {

@@ -33,7 +33,7 @@ internal enum KillAim
 /// <param name="AfterOperations">How many operations come first.</param>
 /// <param name="Delay">How long to wait once it is there.</param>
 /// <param name="Target">The operation aimed at.</param>
-internal sealed record KillMoment(KillAim Aim, int AfterOperations, TimeSpan Delay, OperationKind? Target = null)
+internal sealed record KillPlan(KillAim Aim, int AfterOperations, TimeSpan Delay, OperationKind? Target = null)
 {
     private const int OperationsMax = 60;
     private const double OperationDelayMin = 0.000_005;
@@ -74,7 +74,7 @@ internal sealed record KillMoment(KillAim Aim, int AfterOperations, TimeSpan Del
     /// <summary>Draws a moment.</summary>
     /// <param name="random">Where from.</param>
     /// <param name="opening">About how long opening takes.</param>
-    public static KillMoment Draw(Random random, TimeSpan opening)
+    public static KillPlan Draw(Random random, TimeSpan opening)
     {
         int after = random.Next(3, OperationsMax);
         return random.Next(100) switch
