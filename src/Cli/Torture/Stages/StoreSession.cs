@@ -265,7 +265,7 @@ internal sealed class StoreSession : IDisposable
     [
         .. from heap in Model.Heaps
            from checkpoint in heap.Durable!.Checkpoints
-           where checkpoint.Key != heap.Durable.Latest && !checkpoint.Value.MayBeGone
+           where checkpoint.Key != heap.Durable!.Latest && !checkpoint.Value.MayBeGone
            select (heap, checkpoint.Key),
     ];
 
