@@ -45,13 +45,6 @@ internal sealed class TortureFolder : IDisposable
             throw new CommandException(ExitCode.File, $"{path} is there already, left by an earlier run; look at it, and remove it");
         }
 
-        var drive = new DriveInfo(Path.GetFullPath(parent));
-        if (drive.AvailableFreeSpace < sizeBytes)
-        {
-            throw new CommandException(
-                ExitCode.File, $"{parent} has {ByteSize.Format(drive.AvailableFreeSpace)} free, and {ByteSize.Format(sizeBytes)} are needed; make room, or give less with --size");
-        }
-
         try
         {
             Directory.CreateDirectory(path);
@@ -59,6 +52,14 @@ internal sealed class TortureFolder : IDisposable
         catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
         {
             throw new CommandException(ExitCode.File, $"{parent} cannot be written to: {refusal.Message}");
+        }
+
+        var drive = new DriveInfo(Path.GetFullPath(parent));
+        if (drive.AvailableFreeSpace < sizeBytes)
+        {
+            Directory.Delete(path);
+            throw new CommandException(
+                ExitCode.File, $"{parent} has {ByteSize.Format(drive.AvailableFreeSpace)} free, and {ByteSize.Format(sizeBytes)} are needed; make room, or give less with --size");
         }
 
         return new TortureFolder(path, drive);
