@@ -56,6 +56,7 @@ internal static class CommandLine
             VerifyCommand.Build(),
             SendCommand.Build(),
             ReceiveCommand.Build(),
+            Torture.TortureCommand.Build(),
         };
         foreach (Option option in root.Options)
         {

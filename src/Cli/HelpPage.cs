@@ -64,6 +64,13 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 "everheap receive copy.heap --listen 7000 --token-file token --certificate receiver.pfx",
                 "everheap receive copy.heap --unfinished     what broke off, and where to go on",
             ]),
+        ["torture"] = (
+            "everheap torture [FOLDER] [options]",
+            [
+                "everheap torture                            five minutes on the disk of the current folder",
+                "everheap torture /mnt/usb --minutes 60 --report usb.md",
+                "everheap torture /mnt/usb --seed 4711 --rounds 1    a round that failed, once more",
+            ]),
     };
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using Everheap.Cli.Torture.Workers;
+
 namespace Everheap.Cli;
 
 /// <summary>
@@ -10,7 +12,7 @@ internal static class Program
     {
         try
         {
-            return CommandLine.Invoke(args);
+            return args is [TortureWorker.Argument] ? TortureWorker.Run() : CommandLine.Invoke(args);
         }
 #pragma warning disable CA1031 // The outermost frame: what is not an expected failure is shown in full, as a fault to report.
         catch (Exception exception)

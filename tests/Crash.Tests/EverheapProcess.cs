@@ -59,6 +59,12 @@ internal sealed partial class EverheapProcess : IDisposable
         }
     }
 
+    /// <summary>What starts the command.</summary>
+    public static string DotnetPath => System.Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    /// <summary>The command.</summary>
+    public static string CommandPath => Path.Combine(AppContext.BaseDirectory, "everheap.dll");
+
     public int Id => _process.Id;
 
     public bool HasExited => _process.HasExited;
@@ -150,9 +156,6 @@ internal sealed partial class EverheapProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>The runtime's launcher.</summary>
-    public static string DotnetPath => System.Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int SendSignal(int processId, int signal);
 
@@ -164,7 +167,7 @@ internal sealed partial class EverheapProcess : IDisposable
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["-c", script, "sh", DotnetPath, Path.Combine(AppContext.BaseDirectory, "everheap.dll"), .. arguments])
+        foreach (string argument in (string[])["-c", script, "sh", DotnetPath, CommandPath, .. arguments])
         {
             start.ArgumentList.Add(argument);
         }

@@ -39,6 +39,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("verify", "Usage: everheap verify FILE", "FILE")]
     [TestCase("send", "Usage: everheap send FILE [options]", "--heap --checkpoint --from --resume --to --token-file --fingerprint")]
     [TestCase("receive", "Usage: everheap receive FILE [options]", "--heap --listen --token-file --certificate --unfinished --abandon")]
+    [TestCase("torture", "Usage: everheap torture [FOLDER] [options]", "--minutes --rounds --seed --size --report")]
     public void The_help_of_a_command_has_its_options_and_examples(string command, string usage, string words)
     {
         CommandResult result = Run(command, "--help");
@@ -52,7 +53,7 @@ internal sealed class HelpAndUsageTests
     }
 
     [Test]
-    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify", "send", "receive")] string command)
+    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify", "send", "receive", "torture")] string command)
     {
         CommandResult result = command.Length == 0 ? Run("--help") : Run(command, "--help");
         Assert.That(result.Output, Does.Not.Contain('\x1b'));
@@ -86,6 +87,13 @@ internal sealed class HelpAndUsageTests
     [TestCase("run x.wasm --env HOME", "--env HOME: expected NAME=VALUE")]
     [TestCase("run x.wasm --dir ::/data", "--dir ::/data: expected HOST::GUEST")]
     [TestCase("stack x.heap --frames 0", "--frames 0: expected")]
+    [TestCase("torture . --minutes 0", "--minutes 0: expected a number above 0")]
+    [TestCase("torture . --minutes soon", "--minutes soon: expected")]
+    [TestCase("torture . --rounds 0", "--rounds 0: expected a whole number from 1")]
+    [TestCase("torture . --seed x", "--seed x: expected a whole number from 0")]
+    [TestCase("torture . --size 1MiB", "--size 1MiB: expected 24 MiB to 1 TiB")]
+    [TestCase("torture . --size big", "--size big: expected a whole number of bytes")]
+    [TestCase("torture . there", "'there' is one too many")]
     public void A_wrong_command_line_is_one_line_and_exit_code_2(string line, string complaint)
     {
         CommandResult result = Run(line.Split(' '));
