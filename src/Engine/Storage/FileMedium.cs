@@ -26,14 +26,14 @@ public sealed class FileMedium : IStorageMedium
     private long _length;
     private bool _isHolderWritten;
 
-    private FileMedium(string path, SafeFileHandle handle, bool readOnly)
+    private FileMedium(string path, SafeFileHandle handle, bool readOnly, bool isMapped = true)
     {
         IgnoreFileSizeSignal();
         Name = path;
         IsReadOnly = readOnly;
         _handle = handle;
         _length = RandomAccess.GetLength(handle);
-        _view = MappedView.TryCreate((int)handle.DangerousGetHandle());
+        _view = isMapped ? MappedView.TryCreate((int)handle.DangerousGetHandle()) : null;
     }
 
     /// <inheritdoc/>
@@ -73,6 +73,39 @@ public sealed class FileMedium : IStorageMedium
         catch (IOException failure) when (IsLocked(failure.HResult))
         {
             throw Locked(full);
+        }
+    }
+
+    /// <summary>
+    /// Opens a file for reading, past the lock that its writer holds. Nothing is mapped: the writer may cut the file short at any time, which then is an error of a read.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="HeapLockedException">Where the system keeps everybody out (outside Linux): another process has it open.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be opened.</exception>
+    internal static FileMedium OpenUnlocked(string path)
+    {
+        if (!Libc.IsAvailable)
+        {
+            return Open(path, readOnly: true);
+        }
+
+        var full = Path.GetFullPath(path);
+        var descriptor = Libc.Open(full, Libc.OpenReadOnly | Libc.OpenCloseOnExec);
+        if (descriptor < 0)
+        {
+            var reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+            throw File.Exists(full) ? new IOException($"{full} cannot be opened: {reason}.") : new FileNotFoundException($"{full} cannot be opened: {reason}.", full);
+        }
+
+        var handle = new SafeFileHandle(descriptor, ownsHandle: true);
+        try
+        {
+            return new FileMedium(full, handle, readOnly: true, isMapped: false);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
         }
     }
 
