@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Reflection;
+using Everheap.Cli.History;
 using Everheap.Cli.Transfer;
 
 namespace Everheap.Cli;
@@ -53,6 +54,12 @@ internal static class CommandLine
             ResumeCommand.Build(),
             LogCommand.Build(),
             StackCommand.Build(),
+            ForkCommand.Build(),
+            RevertCommand.Build(),
+            RetainCommand.Build(),
+            DropCommand.Build(),
+            DiffCommand.Build(),
+            CompactCommand.Build(),
             VerifyCommand.Build(),
             SendCommand.Build(),
             ReceiveCommand.Build(),
@@ -98,9 +105,10 @@ internal static class CommandLine
             };
         }
 
-        if (command is not RootCommand && result.Tokens.Count == 1)
+        Argument? missing = command.Arguments.FirstOrDefault(argument => argument.Arity.MinimumNumberOfValues > 0 && result.GetResult(argument) is null or { Tokens.Count: 0 });
+        if (missing is not null)
         {
-            return $"'{command.Name}' needs a {command.Arguments[0].Name}";
+            return $"'{command.Name}' needs {(missing.Name is "N" or "A" ? "an" : "a")} {missing.Name}";
         }
 
         return result.Errors[0].Message.TrimEnd('.');

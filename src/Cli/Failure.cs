@@ -22,25 +22,27 @@ internal static class Failure
 
     /// <summary>Reports a failure.</summary>
     /// <param name="exception">What was thrown.</param>
+    /// <param name="program">The program that it was thrown by, where there are several.</param>
     /// <returns>The exit code.</returns>
-    public static int Report(Exception exception)
+    public static int Report(Exception exception, string? program = null)
     {
+        string prefix = program is null ? "" : program + ": ";
         switch (exception)
         {
             case CommandException expected:
-                Line(expected.Message);
+                Line(prefix + expected.Message);
                 return expected.ExitCode;
             case WasmFormatException or LinkException:
-                Line(exception.Message);
+                Line(prefix + exception.Message);
                 return ExitCode.Module;
             case HeapTransferException:
                 Line(exception.Message);
                 return ExitCode.Transfer;
             case HeapException or IOException or UnauthorizedAccessException:
-                Line(exception.Message);
+                Line(prefix + exception.Message);
                 return ExitCode.File;
             default:
-                Line($"unexpected {exception.GetType().FullName}: {exception.Message}; this is a fault of everheap: please report it with the lines below");
+                Line($"{prefix}unexpected {exception.GetType().FullName}: {exception.Message}; this is a fault of everheap: please report it with the lines below");
                 using (TextWriter error = PlainOutput.OpenError())
                 {
                     error.WriteLine(exception.StackTrace);

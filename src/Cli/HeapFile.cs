@@ -1,4 +1,5 @@
 using System.Globalization;
+using Everheap.Cli.Addressing;
 using Everheap.Engine;
 using Everheap.Vm;
 
@@ -48,13 +49,15 @@ internal static class HeapFile
         ProcessInspection inspection;
         try
         {
-            inspection = Process.Inspect(path);
+            using HeapStore store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true });
+            using HeapSnapshot snapshot = store.OpenSnapshot(HeapChoice.Choose(store, null));
+            inspection = Process.Inspect(snapshot);
         }
         catch (HeapLockedException exception)
         {
             throw new CommandException(ExitCode.File, exception.Message);
         }
-        catch (Exception exception) when (exception is HeapException or IOException)
+        catch (Exception exception) when (exception is HeapException or IOException or CommandException)
         {
             throw new CommandException(ExitCode.File, $"{path} is in the way and cannot be resumed ({exception.Message}); move it away, or name another file with --heap");
         }
@@ -68,6 +71,39 @@ internal static class HeapFile
         throw new CommandException(ExitCode.File, what);
     }
 
+    /// <summary>Opens a heap file for reading: together with other readers or, if a process writes it, past that process's lock.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The store.</returns>
+    /// <exception cref="CommandException">There is no such file.</exception>
+    public static HeapStore OpenForReading(string path)
+    {
+        RequireExisting(path);
+        HeapStore store;
+        try
+        {
+            store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true });
+        }
+        catch (HeapLockedException)
+        {
+            return HeapStore.OpenShared(path);
+        }
+
+        ReportSkippedRoots(path, store);
+        return store;
+    }
+
+    /// <summary>Opens a heap file to change what it keeps.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The store.</returns>
+    /// <exception cref="CommandException">There is no such file.</exception>
+    public static HeapStore OpenForWriting(string path)
+    {
+        RequireExisting(path);
+
+        // What was dropped is reclaimed before the command ends, or by later commits; nothing is done behind its back.
+        return HeapStore.Open(path, new HeapStoreOptions { BackgroundReclaim = false, Diagnostics = Failure.Line });
+    }
+
     /// <summary>Tells of roots that were refused when the store was opened: the one before them was used instead.</summary>
     /// <param name="path">The file.</param>
     /// <param name="store">The open store.</param>
@@ -78,8 +114,4 @@ internal static class HeapFile
             Failure.Line(string.Create(CultureInfo.InvariantCulture, $"{path}: skipped root {skipped.Slot} at file offset {skipped.FileOffset}: {skipped.Reason}"));
         }
     }
-
-    /// <summary>Deletes the file of a program that has ended.</summary>
-    /// <param name="path">The file.</param>
-    public static void Delete(string path) => File.Delete(path);
 }

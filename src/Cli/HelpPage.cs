@@ -15,6 +15,7 @@ internal sealed class HelpPage : SynchronousCommandLineAction
             [
                 "everheap run counter.wasm                   run a program; Ctrl-C or kill -9 it at any time",
                 "everheap resume counter.heap                go on where it was",
+                "everheap fork counter.heap@7 what-if        a second program that starts as the first was at 7",
                 "everheap run --help                         all options of a command",
             ]),
         ["run"] = (
@@ -24,6 +25,7 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 "everheap run --resident 64MiB sort.wasm     give it 64 MiB of memory, however much it uses",
                 "everheap run --dir data::/data lua.wasm -- /data/main.lua",
                 "everheap run --heap /big/run1.heap --every 200 sim.wasm > out.txt",
+                "everheap run --keep-last 60 --keep-for 10m sim.wasm",
             ]),
         ["resume"] = (
             "everheap resume FILE [options]",
@@ -31,18 +33,61 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 "everheap resume counter.heap",
                 "everheap resume sim.heap >> out.txt         output goes on exactly where it stopped",
                 "everheap resume --dir /mnt/data::/data lua.heap",
+                "everheap resume sim.heap --from 7           rewind it first",
+                "everheap resume sim.heap --heap what-if     run a fork",
+                "everheap resume sim.heap --heap a --heap b --output-dir out",
             ]),
         ["log"] = (
-            "everheap log FILE",
+            "everheap log FILE [options]",
             [
                 "everheap log counter.heap",
-                "everheap log counter.heap | tail -1         columns: number, time, pages, bytes",
+                "everheap log counter.heap --heap what-if",
+                "everheap log counter.heap | tail -1         columns: number, time, pages, bytes, kept, heap, origin, name",
             ]),
         ["stack"] = (
             "everheap stack FILE [options]",
             [
                 "everheap stack counter.heap",
                 "everheap stack --frames 10 deep.heap",
+                "everheap stack counter.heap --heap what-if --checkpoint 7",
+            ]),
+        ["fork"] = (
+            "everheap fork FILE[@N] [NEWNAME] [options]",
+            [
+                "everheap fork sim.heap what-if              fork the latest checkpoint: a moment, whatever its size",
+                "everheap fork sim.heap@7 what-if            fork checkpoint 7",
+                "everheap fork sim.heap@before-upgrade --to copy.heap",
+                "everheap resume sim.heap --heap what-if     run the fork",
+            ]),
+        ["revert"] = (
+            "everheap revert FILE N [options]",
+            [
+                "everheap revert sim.heap 7 && everheap resume sim.heap",
+                "everheap revert sim.heap before-upgrade --heap what-if",
+            ]),
+        ["retain"] = (
+            "everheap retain FILE [N] [options]",
+            [
+                "everheap retain sim.heap --name before-upgrade",
+                "everheap retain sim.heap 7",
+                "everheap retain sim.heap --keep-last 10 --keep-for 2h",
+            ]),
+        ["drop"] = (
+            "everheap drop FILE [N] [options]",
+            [
+                "everheap drop sim.heap 7                    drop a checkpoint",
+                "everheap drop sim.heap --heap what-if       drop a fork with all its checkpoints",
+            ]),
+        ["diff"] = (
+            "everheap diff FILE A B [options]",
+            [
+                "everheap diff sim.heap 7 9                  columns: kind, page, pages; then a line with the sums",
+                "everheap diff sim.heap process@7 what-if --summary",
+            ]),
+        ["compact"] = (
+            "everheap compact FILE",
+            [
+                "everheap drop sim.heap --heap what-if && everheap compact sim.heap",
             ]),
         ["verify"] = (
             "everheap verify FILE",

@@ -17,27 +17,29 @@ internal static class NewHeap
     /// <param name="module">The program.</param>
     /// <param name="heapPath">The file; nothing may be there.</param>
     /// <param name="options">How to run it.</param>
-    /// <returns>The process, ready to run.</returns>
-    public static Process Create(Module module, string heapPath, ProcessOptions options)
+    /// <returns>The program, ready to run.</returns>
+    public static RunningProgram Create(Module module, string heapPath, ProcessOptions options)
     {
         string unfinishedPath = heapPath + UnfinishedSuffix;
         RemoveLeftover(unfinishedPath);
-        Process process = Process.Create(module, unfinishedPath, options);
+        HeapStore store = HeapStore.Create(unfinishedPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
+        Process? process = null;
         try
         {
+            process = Process.Create(module, store, options);
             HeapFile.RequireFree(heapPath);
 
             // A rename in one step, so that a kill leaves the one name or the other. Its durability rides on the next checkpoint's flush of the file.
             File.Move(unfinishedPath, heapPath, overwrite: true);
+            return new RunningProgram(store, process, heapPath, options.KeepFile);
         }
         catch
         {
-            process.Dispose();
+            process?.Dispose();
+            store.Dispose();
             File.Delete(unfinishedPath);
             throw;
         }
-
-        return process;
     }
 
     private static void RemoveLeftover(string path)

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Everheap.Cli.History;
+using Everheap.Engine;
 using Everheap.Vm;
 using Everheap.Vm.Modules;
 
@@ -37,19 +39,24 @@ internal static class RunCommand
             AllowMultipleArgumentsPerToken = false,
         };
         var runtime = new RuntimeOptions();
+        var retention = new RetentionOptions();
         var command = new Command(Name, "Start a program in a new heap file.") { module, arguments, heap };
         runtime.AddTo(command);
+        retention.AddTo(command);
         command.Add(environment);
         command.SetAction(result =>
         {
             string modulePath = result.GetRequiredValue(module);
             string? chosenHeap = result.GetValue(heap);
-            ProcessOptions options = runtime.Read(
-                result,
-                Path.GetFileName(modulePath),
-                guestArguments,
-                result.GetValue(environment) ?? [],
-                keepFile: result.GetValue(runtime.Keep) || chosenHeap is not null);
+            RetentionPolicy? policy = retention.Read(result, RetentionPolicy.LatestOnly);
+            ProcessOptions options = runtime.Read(result) with
+            {
+                ProgramName = Path.GetFileName(modulePath),
+                Arguments = guestArguments,
+                Environment = result.GetValue(environment) ?? [],
+                Retention = policy,
+                KeepFile = result.GetValue(runtime.Keep) || chosenHeap is not null || policy is not null,
+            };
             return Run(modulePath, chosenHeap ?? HeapFile.DefaultFor(modulePath), options);
         });
         return command;
@@ -74,6 +81,7 @@ internal static class RunCommand
             throw new CommandException(ExitCode.Module, $"{modulePath}: {exception.Message}");
         }
 
-        return Execution.Run(NewHeap.Create(module, heapPath, options), heapPath, options.KeepFile, termination);
+        using RunningProgram program = NewHeap.Create(module, heapPath, options);
+        return program.Run(termination);
     }
 }

@@ -69,18 +69,9 @@ internal sealed class RuntimeOptions
 
     /// <summary>Reads the options into what the virtual machine takes.</summary>
     /// <param name="result">The parsed command line.</param>
-    /// <param name="programName">The program's own name: its argument 0.</param>
-    /// <param name="arguments">Its other arguments.</param>
-    /// <param name="environment">Its environment.</param>
-    /// <param name="keepFile">Whether the heap file stays when the program has ended.</param>
     /// <returns>The options.</returns>
     /// <exception cref="CommandException">A folder to be mapped does not exist.</exception>
-    public ProcessOptions Read(
-        ParseResult result,
-        string programName,
-        IReadOnlyList<string> arguments,
-        IReadOnlyList<KeyValuePair<string, string>> environment,
-        bool keepFile)
+    public ProcessOptions Read(ParseResult result)
     {
         DirectoryMapping[] directories = result.GetValue(Directories) ?? [];
         foreach (DirectoryMapping mapping in directories)
@@ -93,12 +84,9 @@ internal sealed class RuntimeOptions
 
         return new ProcessOptions
         {
-            ProgramName = programName,
-            Arguments = arguments,
-            Environment = environment,
             Directories = directories,
             Diagnostics = Failure.Line,
-            KeepFile = keepFile,
+            KeepFile = result.GetValue(Keep),
             ResidentBytes = result.GetValue(Resident) ?? Defaults.ResidentBytes,
             CheckpointInterval = result.GetValue(Every) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : Defaults.CheckpointInterval,
             CheckpointDirtyBytes = result.GetValue(Dirty) ?? Defaults.CheckpointDirtyBytes,

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Everheap.Cli.Addressing;
+using Everheap.Engine;
 using Everheap.Vm;
 
 namespace Everheap.Cli;
@@ -12,15 +14,19 @@ internal static class StackCommand
     /// <returns>The command.</returns>
     public static Command Build()
     {
-        var file = new Argument<string>("FILE") { Description = "The heap file." };
+        Argument<string> file = StoreAddress.FileArgument();
+        Option<string?> heap = HeapChoice.Option("The program");
+        Option<CheckpointReference?> checkpoint = CheckpointReference.Option("--checkpoint", "A retained checkpoint: its number or name (default: the latest).");
         var frames = new Option<int?>("--frames")
         {
             HelpName = "N",
             Description = $"Print the N innermost frames only (default and most: {TrapInfo.BacktraceFramesMax}).",
             CustomParser = ParseFrames,
         };
-        var command = new Command("stack", "Show the captured WebAssembly backtrace with its locals.") { file, frames };
-        command.SetAction(result => Show(result.GetRequiredValue(file), result.GetValue(frames) ?? int.MaxValue));
+        var command = new Command("stack", "Show the captured WebAssembly backtrace with its locals; also while the program runs.") { file, heap, checkpoint, frames };
+        command.SetAction(result => Show(
+            Inspect(result.GetRequiredValue(file), result.GetValue(heap), result.GetValue(checkpoint)),
+            result.GetValue(frames) ?? int.MaxValue));
         return command;
     }
 
@@ -36,12 +42,18 @@ internal static class StackCommand
         return null;
     }
 
-    private static int Show(string path, int framesMax)
+    private static ProcessInspection Inspect(string path, string? heapName, CheckpointReference? checkpoint)
     {
-        HeapFile.RequireExisting(path);
-        ProcessInspection inspection = Process.Inspect(path);
+        using HeapStore store = HeapFile.OpenForReading(path);
+        string name = HeapChoice.Choose(store, heapName);
+        using HeapSnapshot snapshot = store.OpenSnapshot(name, checkpoint?.Resolve(store, name));
+        return Process.Inspect(snapshot);
+    }
+
+    private static int Show(ProcessInspection inspection, int framesMax)
+    {
         using TextWriter output = PlainOutput.Open();
-        string command = string.Join(' ', inspection.CommandLine.Select(Quoted));
+        string command = string.Join(' ', inspection.CommandLine.Select(ShellWord.Quote));
         string state = inspection.State switch
         {
             ProcessState.Exited => string.Create(CultureInfo.InvariantCulture, $"ended with exit code {inspection.ExitCode}"),
@@ -52,7 +64,4 @@ internal static class StackCommand
         Backtrace.Write(inspection.Backtrace, inspection.FrameCount, framesMax, withValues: true, output);
         return ExitCode.Success;
     }
-
-    private static string Quoted(string argument) =>
-        argument.Length > 0 && !argument.Any(c => char.IsWhiteSpace(c) || c is '\'' or '"') ? argument : $"'{argument.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -13,7 +13,7 @@ internal static class VerifyCommand
     public static Command Build()
     {
         var file = new Argument<string>("FILE") { Description = "The heap file." };
-        var command = new Command("verify", "Check every checksum and every reference of a heap file.") { file };
+        var command = new Command("verify", "Check every checksum and every reference of a heap file, with all heaps and checkpoints.") { file };
         command.SetAction(result => Verify(result.GetRequiredValue(file)));
         return command;
     }
@@ -82,6 +82,11 @@ internal static class VerifyCommand
         if (problem.HeapName.Length > 0)
         {
             line.Append(CultureInfo.InvariantCulture, $" of heap '{problem.HeapName}'");
+        }
+
+        if (problem.CheckpointNumber > 0)
+        {
+            line.Append(CultureInfo.InvariantCulture, $", checkpoint {problem.CheckpointNumber},");
         }
 
         if (problem.FileOffset >= 0)

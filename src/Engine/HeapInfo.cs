@@ -15,4 +15,11 @@ public sealed record HeapInfo(
     long MappedPages,
     string? OriginName,
     long OriginCheckpoint,
-    RetentionPolicy Retention);
+    RetentionPolicy Retention)
+{
+    /// <summary>
+    /// The number of the checkpoint from which the heap has gone a way of its own: that it was forked with, or that the last revert made. 0 if it has gone straight
+    /// on since it was created. If it is also the latest, the heap has made no checkpoint of its own on that way yet.
+    /// </summary>
+    public long BranchCheckpoint { get; init; }
+}

@@ -83,7 +83,7 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
     /// <exception cref="ObjectDisposedException">The snapshot is closed.</exception>
     public IEnumerable<ulong> Pages(ulong first = 0)
     {
-        foreach (var (page, _) in TreeReader.Pages(Store.Channel, MapRoot, HeapName, first))
+        foreach (var (page, _) in Store.Watched(TreeReader.Pages(Store.Channel, MapRoot, HeapName, first), this))
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             yield return page;
@@ -117,6 +117,19 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
 
     void IHeapReader.ReadAnywhere(ulong address, Span<byte> destination) => ReadAnywhere(address, destination);
 
+    /// <summary>Reads a page whose entry in the page map is known, straight from the file and without a frame.</summary>
+    internal void ReadPage(ulong page, in MapEntry entry, Span<byte> destination)
+    {
+        try
+        {
+            TreeReader.Read(Store.Channel, entry, destination, HeapName, 0, page);
+        }
+        catch (Exception failure) when (Store.IsShared && HeapStore.MayBeDropped(failure))
+        {
+            throw Store.Explain(failure, this);
+        }
+    }
+
     /// <summary>Reads, also from the engine's own part of the address space.</summary>
     internal void ReadAnywhere(ulong address, Span<byte> destination)
     {
@@ -129,7 +142,15 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
                 var page = address >> PersistentHeap.PageShift;
                 var offset = (int)(address & (PersistentHeap.PageSize - 1));
                 var count = Math.Min(destination.Length, PersistentHeap.PageSize - offset);
-                _parts[(int)((page >> PartShift) % (uint)_parts.Length)].Read(page, offset, destination[..count]);
+                try
+                {
+                    _parts[(int)((page >> PartShift) % (uint)_parts.Length)].Read(page, offset, destination[..count]);
+                }
+                catch (Exception failure) when (Store.IsShared && HeapStore.MayBeDropped(failure))
+                {
+                    throw Store.Explain(failure, this);
+                }
+
                 address += (ulong)count;
                 destination = destination[count..];
             }

@@ -41,10 +41,11 @@ public sealed partial class HeapStore
     /// <summary>Opens a heap as its latest checkpoint left it.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="options">How; null for the store's defaults.</param>
-    /// <exception cref="HeapException">There is no heap of that name, or it is open already.</exception>
+    /// <exception cref="HeapException">There is no heap of that name, it is open already, or the store was opened past another process's lock.</exception>
     public PersistentHeap OpenHeap(string name, HeapOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(name);
+        ThrowIfShared("opened as a heap (open a snapshot of it)");
         var residentBytes = ResidentBytes(options);
         return Open(() =>
         {
@@ -114,6 +115,7 @@ public sealed partial class HeapStore
         heap.Record.Number = source.Record.Number;
         heap.Record.OriginId = origin.Id;
         heap.Record.OriginNumber = source.Record.Number;
+        heap.Record.BranchNumber = source.Record.Number;
         heap.Record.KeepLast = origin.Record.KeepLast;
         heap.Record.KeepForTicks = origin.Record.KeepForTicks;
         heap.Record.Receive = receive;
@@ -147,7 +149,7 @@ public sealed partial class HeapStore
         Committer.Synchronized(() =>
         {
             entry.IsOpen = false;
-            if (entry.Slot < 0 && entry.Number == 0)
+            if (entry.Slot < 0 && entry.Durable.Number == 0)
             {
                 _catalog.Forget(entry); // A heap that no checkpoint has seen is gone.
             }
@@ -232,7 +234,10 @@ public sealed partial class HeapStore
             (long)record.MappedPages,
             _catalog.Find(record.OriginId)?.Name,
             (long)record.OriginNumber,
-            new RetentionPolicy { KeepLast = (int)record.KeepLast, KeepFor = TimeSpan.FromTicks(record.KeepForTicks) });
+            new RetentionPolicy { KeepLast = (int)record.KeepLast, KeepFor = TimeSpan.FromTicks(record.KeepForTicks) })
+        {
+            BranchCheckpoint = (long)record.BranchNumber,
+        };
     }
 
     private long ResidentBytes(HeapOptions? options)

@@ -195,7 +195,7 @@ public sealed partial class HeapStore
             throw new ArgumentException("Only snapshots of this store can be compared here.", before.Store != this ? nameof(before) : nameof(after));
         }
 
-        return new TreeDifference(before, after).Pages();
+        return Watched(new TreeDifference(before, after).Pages(), before, after);
     }
 
     /// <summary>Does one bounded step of giving back what dropped checkpoints and heaps alone used.</summary>
@@ -226,6 +226,7 @@ public sealed partial class HeapStore
         heap.Record.MapRoot = map.Root;
         heap.Record.MappedPages = map.MappedPages;
         heap.Record.Number++;
+        heap.Record.BranchNumber = heap.Record.Number;
         var entry = new CheckpointEntry(new CheckpointRecord { HeapId = heap.Id, Number = heap.Number, TimeTicks = Committer.UtcNow.Ticks, ContentId = source.Record.ContentId });
         heap.Checkpoints.Add(entry);
         Committer.Prune(heap);

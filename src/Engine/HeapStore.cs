@@ -44,6 +44,7 @@ public sealed partial class HeapStore : IDisposable
     private readonly IStorageMedium _medium;
     private readonly HeapStoreOptions _options;
     private readonly NoteSlots _note;
+    private readonly HeapNotes _heapNotes;
     private readonly SpaceAllocator _allocator;
     private readonly Catalog _catalog;
     private readonly List<IDisposable> _open = [];
@@ -57,6 +58,7 @@ public sealed partial class HeapStore : IDisposable
         _allocator = allocator;
         _catalog = catalog;
         _note = NoteSlots.Open(channel);
+        _heapNotes = new HeapNotes(channel);
         Channel = channel;
         Roots = roots;
         Committer = new Committer(channel, allocator, roots, catalog, options.TimeProvider);
@@ -65,7 +67,8 @@ public sealed partial class HeapStore : IDisposable
             _idleReclaimer = new IdleReclaimer(Committer);
         }
 
-        foreach (var root in roots.Skipped)
+        // Past the lock, a slot that is just being written is nothing to tell of.
+        foreach (var root in options.Shared ? [] : roots.Skipped)
         {
             StoreLog.RootSkipped(channel.Logger, Path, root.Slot, root.Reason);
         }
@@ -236,16 +239,18 @@ public sealed partial class HeapStore : IDisposable
     /// Takes as long as reading the file. Works on a store that was opened for reading only. May be called while heaps are open, from any thread;
     /// checkpoints then become durable only after it.
     /// </remarks>
+    /// <exception cref="HeapException">The store was opened past another process's lock.</exception>
     /// <exception cref="IOException">The medium cannot be read.</exception>
     public VerifyReport Verify(CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ThrowIfShared("verified as a whole");
         using var activity = EngineTelemetry.Activities.StartActivity("verify");
         return Committer.Synchronized(() => new StoreVerifier(Channel, Roots.Current).Run(cancellation));
     }
 
     /// <summary>
-    /// Writes a small note outside the checkpoints. It replaces the one before, survives the death of the process as soon as this returns,
+    /// Writes a small note of the store outside the checkpoints (each heap has one of its own, too: <see cref="PersistentHeap.WriteNote"/>). It replaces the one before, survives the death of the process as soon as this returns,
     /// and a power cut once a later checkpoint has completed. The first note after opening waits until the checkpoint that was opened is surely durable.
     /// </summary>
     /// <param name="note">At most <see cref="NoteLengthMax"/> bytes.</param>
@@ -273,6 +278,26 @@ public sealed partial class HeapStore : IDisposable
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         return _note.TryRead(destination, out length);
+    }
+
+    /// <summary>Writes a heap's note.</summary>
+    internal void WriteNote(HeapEntry heap, ReadOnlySpan<byte> note)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ThrowIfReadOnly();
+        if (note.Length > PersistentHeap.NoteLengthMax)
+        {
+            throw new ArgumentException($"A heap's note has at most {PersistentHeap.NoteLengthMax} bytes; this one has {note.Length}.", nameof(note));
+        }
+
+        _heapNotes.Write(heap.NoteOwner, note, id => Committer.Synchronized(() => _catalog.Find(id) is not null));
+    }
+
+    /// <summary>Reads a heap's note.</summary>
+    internal bool TryReadNote(HeapEntry heap, Span<byte> destination, out int length)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return _heapNotes.TryRead(heap.NoteOwner, destination, out length);
     }
 
     /// <summary>

@@ -35,4 +35,7 @@ public sealed class HeapStoreOptions
 
     /// <summary>Told of everything worth telling that is not an error of a call, such as a root that was skipped; null for nobody.</summary>
     public ILogger? Logger { get; init; }
+
+    /// <summary>Whether the store is read past the lock of a process that may be writing: <see cref="HeapStore.OpenShared"/>.</summary>
+    internal bool Shared { get; init; }
 }

@@ -27,6 +27,12 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>The address after the last that can be used: the 64 GiB above hold the engine's own account of address ranges and names.</summary>
     public const ulong AddressEnd = AddressSpaceBytes - (1UL << 36);
 
+    /// <summary>The most bytes of a heap's note.</summary>
+    public const int NoteLengthMax = FileLayout.HeapNoteLengthMax;
+
+    /// <summary>The most heaps of a store that can have a note.</summary>
+    public const int NoteCountMax = FileLayout.HeapNoteCountMax;
+
     /// <summary>Pages that a checkpoint moves out of the tail of the file, at most: 4 MiB.</summary>
     private const int RelocatedPagesMax = 1024;
 
@@ -224,6 +230,35 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
 
         LeaveTail();
         return _writer.Begin();
+    }
+
+    /// <summary>
+    /// Writes a small note of this heap outside the checkpoints, for what has to be known of the time since the last one. It replaces the one before, survives the
+    /// death of the process as soon as this returns, and a power cut once a later checkpoint has completed. Any thread.
+    /// </summary>
+    /// <param name="note">At most <see cref="NoteLengthMax"/> bytes.</param>
+    /// <remarks>
+    /// A note is this heap's alone, on the way that it goes: a fork starts without one, and a revert makes it void.
+    /// Up to <see cref="NoteCountMax"/> heaps of a store have one; a heap gives its place up when it is dropped.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The note is too long.</exception>
+    /// <exception cref="HeapException">So many other heaps have notes already, or the store was opened for reading only.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    public void WriteNote(ReadOnlySpan<byte> note)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _store.WriteNote(_entry, note);
+    }
+
+    /// <summary>Reads the newest note of this heap. Any thread.</summary>
+    /// <param name="destination">At least as long as the note; <see cref="NoteLengthMax"/> always is enough.</param>
+    /// <param name="length">The note's length in bytes; 0 if there is none.</param>
+    /// <returns>False if it has written none since it was created, forked, or last went back.</returns>
+    /// <exception cref="ArgumentException">The destination is too short.</exception>
+    public bool TryReadNote(Span<byte> destination, out int length)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return _store.TryReadNote(_entry, destination, out length);
     }
 
     /// <summary>

@@ -175,9 +175,8 @@ public sealed partial class Process
         TrapInfo? trap = null;
         if (state == ProcessState.Trapped)
         {
-            CapturedStack stack = _instance?.Stack ?? new CapturedStack(_heap, _header.StackAddress, _header.StackBytes);
             trap = Backtraces.TrapOf(
-                _module, _header.Trap, _header.TrapFunction, _header.TrapOffset, Backtraces.Read(_module, stack).Frames);
+                _module, _header.Trap, _header.TrapFunction, _header.TrapOffset, Backtraces.Read(_module, _heap.Read, _header).Frames);
         }
 
         return new ProcessOutcome(state, _header.ExitCode, trap);

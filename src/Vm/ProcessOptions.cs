@@ -1,8 +1,19 @@
+using Everheap.Engine;
+
 namespace Everheap.Vm;
 
 /// <summary>How a <see cref="Process"/> is run.</summary>
-public sealed class ProcessOptions
+public sealed record ProcessOptions
 {
+    /// <summary>The name of the heap in its store, 1 to <see cref="HeapStore.HeapNameBytesMax"/> bytes in UTF-8. <see cref="Process.HeapName"/> by default.</summary>
+    public string HeapName { get; init; } = Process.HeapName;
+
+    /// <summary>
+    /// Which of the program's checkpoints are retained, beside the latest, so that it can be forked from them or taken back to them. Used at creation only, and kept
+    /// in the store; null for the latest alone.
+    /// </summary>
+    public RetentionPolicy? Retention { get; init; }
+
     /// <summary>The resident budget in bytes: page frames and page-map nodes together. 128 MiB by default.</summary>
     public long ResidentBytes { get; init; } = 128L << 20;
 

@@ -6,7 +6,7 @@ namespace Everheap.Vm;
 /// <param name="Trap">The trap, where it trapped.</param>
 public sealed record ProcessOutcome(ProcessState State, int ExitCode, TrapInfo? Trap);
 
-/// <summary>What a heap file says of the process in it.</summary>
+/// <summary>What a heap, or a checkpoint of one, says of the process in it.</summary>
 /// <param name="State">What has become of it.</param>
 /// <param name="ExitCode">Its exit code, where it exited.</param>
 /// <param name="Trap">The trap, where it trapped.</param>

@@ -26,16 +26,22 @@ internal sealed class HelpAndUsageTests
         CommandResult result = Run("--help");
         Assert.That(result.ExitCode, Is.Zero);
         Assert.That(result.Error, Is.Empty);
-        foreach (string command in (string[])["run", "resume", "log", "stack", "verify", "send", "receive", "--version", "Examples:"])
+        foreach (string command in (string[])["run", "resume", "log", "stack", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture", "--version", "Examples:"])
         {
             Assert.That(result.Output, Does.Contain("  " + command).Or.StartsWith(command).Or.Contains("\n" + command));
         }
     }
 
-    [TestCase("run", "Usage: everheap run MODULE [options] [-- ARGS]", "--heap --keep --resident --every --dirty --env --dir --output")]
-    [TestCase("resume", "Usage: everheap resume FILE [options]", "--keep --resident --every --dirty --dir --output")]
-    [TestCase("log", "Usage: everheap log FILE", "FILE")]
-    [TestCase("stack", "Usage: everheap stack FILE [options]", "--frames")]
+    [TestCase("run", "Usage: everheap run MODULE [options] [-- ARGS]", "--heap --keep --keep-last --keep-for --resident --every --dirty --env --dir --output")]
+    [TestCase("resume", "Usage: everheap resume FILE [options]", "--heap --from --output-dir --keep --resident --every --dirty --dir --output")]
+    [TestCase("log", "Usage: everheap log FILE [options]", "FILE --heap --tree")]
+    [TestCase("stack", "Usage: everheap stack FILE [options]", "--heap --checkpoint --frames")]
+    [TestCase("fork", "Usage: everheap fork FILE[@N] [NEWNAME] [options]", "FILE[@N] NEWNAME --heap --to")]
+    [TestCase("revert", "Usage: everheap revert FILE N [options]", "FILE N --heap")]
+    [TestCase("retain", "Usage: everheap retain FILE [N] [options]", "FILE N --heap --name --keep-last --keep-for")]
+    [TestCase("drop", "Usage: everheap drop FILE [N] [options]", "FILE N --heap")]
+    [TestCase("diff", "Usage: everheap diff FILE A B [options]", "FILE A B --heap --summary")]
+    [TestCase("compact", "Usage: everheap compact FILE", "FILE")]
     [TestCase("verify", "Usage: everheap verify FILE", "FILE")]
     [TestCase("send", "Usage: everheap send FILE [options]", "--heap --checkpoint --from --resume --to --token-file --fingerprint")]
     [TestCase("receive", "Usage: everheap receive FILE [options]", "--heap --listen --token-file --certificate --unfinished --abandon")]
@@ -53,7 +59,8 @@ internal sealed class HelpAndUsageTests
     }
 
     [Test]
-    public void Help_is_plain_text_of_at_most_120_columns([Values("", "run", "resume", "log", "stack", "verify", "send", "receive", "torture")] string command)
+    public void Help_is_plain_text_of_at_most_120_columns(
+        [Values("", "run", "resume", "log", "stack", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture")] string command)
     {
         CommandResult result = command.Length == 0 ? Run("--help") : Run(command, "--help");
         Assert.That(result.Output, Does.Not.Contain('\x1b'));
@@ -73,6 +80,20 @@ internal sealed class HelpAndUsageTests
     [TestCase("--frobnicate", "no option '--frobnicate'")]
     [TestCase("run", "needs a MODULE")]
     [TestCase("resume", "needs a FILE")]
+    [TestCase("fork", "needs a FILE[@N]")]
+    [TestCase("fork x.heap", "needs a NEWNAME, or a new file (--to NEWFILE)")]
+    [TestCase("revert x.heap", "needs an N")]
+    [TestCase("revert x.heap @", "N '@': expected a checkpoint's number (7 or @7) or its name")]
+    [TestCase("drop x.heap", "needs a checkpoint (N), or a whole heap (--heap NAME)")]
+    [TestCase("diff x.heap", "needs an A")]
+    [TestCase("diff x.heap 1", "needs a B")]
+    [TestCase("retain x.heap --keep-last 0", "--keep-last 0: expected a whole number from 1 to 100000")]
+    [TestCase("retain x.heap --keep-for 10", "--keep-for 10: expected a whole number with s, m, h or d")]
+    [TestCase("run x.wasm --keep-for 0s", "--keep-for 0s: expected")]
+    [TestCase("resume x.heap --heap a --heap b", "several programs need --output-dir DIR")]
+    [TestCase("resume x.heap --heap a --heap a --output-dir o", "--heap names a program twice")]
+    [TestCase("resume x.heap --heap a --heap b --output-dir o --from 3", "--from is for one program")]
+    [TestCase("resume x.heap --heap a --heap b --output-dir o --dir .::/x", "--dir is for one program")]
     [TestCase("run x.wasm --resdient 1MiB", "no option '--resdient'")]
     [TestCase("run x.wasm 5", "arguments stand after --")]
     [TestCase("resume x.heap -- 5", "only 'run' takes")]
@@ -108,6 +129,13 @@ internal sealed class HelpAndUsageTests
     [TestCase("log nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("stack nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("verify nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("fork nowhere.heap@3 new", "no such file: nowhere.heap;")]
+    [TestCase("fork nowhere.heap --to new.heap", "no such file: nowhere.heap")]
+    [TestCase("revert nowhere.heap 3", "no such file: nowhere.heap")]
+    [TestCase("retain nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("drop nowhere.heap 3", "no such file: nowhere.heap")]
+    [TestCase("diff nowhere.heap 3 4", "no such file: nowhere.heap")]
+    [TestCase("compact nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("verify .", ". is a folder")]
     [TestCase("run x.wasm --dir nowhere::/data", "no such folder: nowhere")]
     public void A_missing_file_is_one_line_and_exit_code_3(string line, string complaint)
@@ -137,15 +165,22 @@ internal sealed class HelpAndUsageTests
         Assert.That(_scratch["bad.heap"], Does.Not.Exist);
     }
 
-    [TestCase("resume")]
-    [TestCase("log")]
-    [TestCase("stack")]
-    [TestCase("verify")]
-    [TestCase("send")]
-    public void What_is_not_a_heap_is_refused(string command)
+    [TestCase("resume text.heap")]
+    [TestCase("log text.heap")]
+    [TestCase("stack text.heap")]
+    [TestCase("fork text.heap new")]
+    [TestCase("fork text.heap --to new.heap")]
+    [TestCase("revert text.heap 1")]
+    [TestCase("retain text.heap")]
+    [TestCase("drop text.heap 1")]
+    [TestCase("diff text.heap 1 2")]
+    [TestCase("compact text.heap")]
+    [TestCase("verify text.heap")]
+    [TestCase("send text.heap")]
+    public void What_is_not_a_heap_is_refused(string line)
     {
         File.WriteAllText(_scratch["text.heap"], string.Concat(Enumerable.Repeat("this is not a heap\n", 1000)));
-        CommandResult result = Run(command, "text.heap");
+        CommandResult result = Run(line.Split(' '));
         Assert.That(result.ExitCode, Is.EqualTo(3));
         AssertOneLine(result.Error, "text.heap");
         Assert.That(File.ReadAllText(_scratch["text.heap"]), Does.StartWith("this is not a heap"));

@@ -144,10 +144,11 @@ internal sealed class RunAndResumeTests
     }
 
     [Test]
-    public void A_second_opener_is_told_who_holds_the_heap([Values("resume", "log", "stack", "verify")] string command)
+    public void A_second_opener_is_told_who_holds_the_heap(
+        [Values("resume spin.heap", "verify spin.heap", "fork spin.heap new", "revert spin.heap 1", "retain spin.heap", "drop spin.heap 1", "compact spin.heap")] string line)
     {
         using EverheapProcess holder = StartSpinning();
-        CommandResult result = Run(command, "spin.heap");
+        CommandResult result = Run(line.Split(' '));
         Assert.That(result.ExitCode, Is.EqualTo(3));
         AssertOneLine(result.Error, $"{holder.Id}");
 
@@ -181,8 +182,9 @@ internal sealed class RunAndResumeTests
         CommandResult result = Run("log", "spin.heap");
         Assert.That(result.ExitCode, Is.Zero, result.Error);
         string[] lines = result.Output.TrimEnd('\n').Split('\n');
-        Assert.That(lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo((string[])["number", "time", "pages", "bytes"]));
-        Assert.That(lines[1..], Is.Not.Empty.And.All.Match(@"^ *\d+ +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z +\d+ +\d+$"));
+        Assert.That(lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo((string[])["number", "time", "pages", "bytes", "kept", "heap", "origin", "name"]));
+        Assert.That(lines[1..], Is.Not.Empty.And.All.Match(@"^ *\d+ +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z +\d+ +\d+ (latest|-) +process - -$"));
+        Assert.That(lines[^1], Does.Contain(" latest "));
         long[] numbers = [.. lines[1..].Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], System.Globalization.CultureInfo.InvariantCulture))];
         Assert.That(numbers, Is.Ordered.Ascending);
     }

@@ -37,6 +37,9 @@ internal sealed class HeapEntry(string name, in HeapRecord record)
     /// <summary>Whether it is being received, by the last commit or by the newest durable root: it is not there for others.</summary>
     public bool IsBeingReceived => _record.Receive.IsActive || Durable.Record.Receive.IsActive;
 
+    /// <summary>Whose its note is, as the newest durable root has it. Any thread.</summary>
+    public NoteOwner NoteOwner => Durable is { Number: > 0 } durable ? NoteOwner.Of(durable.Record) : NoteOwner.Of(_record);
+
     /// <summary>How many of its checkpoints snapshots are open of.</summary>
     public bool IsPinned => Checkpoints.Exists(checkpoint => checkpoint.Pins > 0);
 

@@ -177,6 +177,9 @@ internal struct HeapRecord
     /// <summary>In a heap that is being received, what is to become of it; all zero in any other.</summary>
     public ReceiveRecord Receive;
 
+    /// <summary>The number of the checkpoint that the heap was forked with or last went back to, and has gone straight on from since; 0 if since it was created.</summary>
+    public ulong BranchNumber;
+
     [InlineArray(FileLayout.HeapNameBytesMax)]
     internal struct NameBytes
     {
@@ -332,6 +335,35 @@ internal struct NoteRecord
     public NoteBytes Bytes;
 
     [InlineArray(FileLayout.NoteLengthMax)]
+    internal struct NoteBytes
+    {
+        private byte _first;
+    }
+}
+
+/// <summary>A slot of a heap's note. All zero: never written.</summary>
+[StructLayout(LayoutKind.Sequential, Size = Size)]
+internal struct HeapNoteRecord
+{
+    public const int Size = 128;
+
+    /// <summary>XXH3-64 of the record with this field zero.</summary>
+    public ulong Checksum;
+
+    /// <summary>Counts up with every note of the store; of a heap's two slots the one with the larger holds.</summary>
+    public ulong Sequence;
+
+    /// <summary>XXH3-64 of the heap's id, time of creation and <see cref="HeapRecord.BranchNumber"/>, 8 bytes each: another heap, or one that went back since, has another.</summary>
+    public ulong Lineage;
+
+    /// <summary>The heap's id.</summary>
+    public uint HeapId;
+
+    public uint Length;
+
+    public NoteBytes Bytes;
+
+    [InlineArray(FileLayout.HeapNoteLengthMax)]
     internal struct NoteBytes
     {
         private byte _first;

@@ -47,6 +47,18 @@ internal static class FileLayout
     /// <summary>Slots of the session note.</summary>
     public const int NoteSlotCount = 2;
 
+    /// <summary>First page of the notes of heaps; outside the checkpoints.</summary>
+    public const int HeapNotePage = 12;
+
+    /// <summary>Pages of the notes of heaps: two for each half of the pairs, so that the two slots of a pair never lie in one page.</summary>
+    public const int HeapNotePages = 4;
+
+    /// <summary>Heaps that can have a note: each has a pair of slots, written in turn.</summary>
+    public const int HeapNoteCountMax = HeapNotePages / 2 * (PageSize / HeapNoteRecord.Size);
+
+    /// <summary>Bytes of a heap's note.</summary>
+    public const int HeapNoteLengthMax = 96;
+
     /// <summary>First page, within every region, of the slots of its bitmap.</summary>
     public const int BitmapPage = 6;
 
@@ -103,6 +115,14 @@ internal static class FileLayout
 
     /// <summary>The offset in the file of a root slot.</summary>
     public static long SuperblockOffset(int slot) => (long)(SuperblockPage + slot) << PageShift;
+
+    /// <summary>The offset in the file of one of the two slots of a pair for a heap's note.</summary>
+    public static long HeapNoteOffset(int pair, int slot)
+    {
+        const int PairsPerPage = PageSize / HeapNoteRecord.Size;
+        var page = HeapNotePage + (2 * (pair / PairsPerPage)) + slot;
+        return ((long)page << PageShift) + (pair % PairsPerPage * HeapNoteRecord.Size);
+    }
 
     /// <summary>The slot that the root of a checkpoint goes to.</summary>
     public static int SuperblockSlot(ulong sequence) => (int)(sequence % SlotCount);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Everheap.Engine.Storage;
 
@@ -55,6 +56,40 @@ public sealed partial class FileMedium
         catch (IOException refusal) when (!readOnly && IsReadOnlyFileSystem(refusal.HResult))
         {
             throw new IOException($"{full}: it lies on a read-only file system. Open it for reading only, or copy it to another.", refusal);
+        }
+    }
+
+    /// <summary>
+    /// Opens a file for reading, past the lock that its writer holds. The writer may cut the file short at any time, which then is an error of a read.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="HeapLockedException">Where the system keeps everybody out (outside Linux): another process has it open.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be opened.</exception>
+    internal static FileMedium OpenUnlocked(string path)
+    {
+        if (!Libc.IsAvailable)
+        {
+            return Open(path, readOnly: true);
+        }
+
+        var full = Path.GetFullPath(path);
+        RequireRegularFile(full);
+        var descriptor = Libc.Open(full, Libc.OpenReadOnly | Libc.OpenCloseOnExec);
+        if (descriptor < 0)
+        {
+            var reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+            throw File.Exists(full) ? new IOException($"{full} cannot be opened: {reason}.") : new FileNotFoundException($"{full} cannot be opened: {reason}.", full);
+        }
+
+        var handle = new SafeFileHandle(descriptor, ownsHandle: true);
+        try
+        {
+            return new FileMedium(full, handle, readOnly: true);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
         }
     }
 

@@ -28,7 +28,7 @@ public sealed partial class FileMedium : IStorageMedium
     private long _length;
     private bool _isHolderWritten;
 
-    private FileMedium(string path, SafeFileHandle handle, bool readOnly)
+    private FileMedium(string path, SafeFileHandle handle, bool readOnly, bool isMapped = true)
     {
         IgnoreFileSizeSignal();
         Name = path;

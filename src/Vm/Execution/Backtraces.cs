@@ -6,13 +6,17 @@ namespace Everheap.Vm.Execution;
 /// <summary>Turns captured frames into backtraces for people.</summary>
 internal static class Backtraces
 {
-    /// <summary>The innermost frames of a captured stack, and how many it has.</summary>
+    /// <summary>The innermost frames of the stack that a heap holds, and how many it has.</summary>
+    /// <param name="module">The program.</param>
+    /// <param name="read">Reads the heap.</param>
+    /// <param name="header">The heap's header.</param>
     /// <exception cref="Engine.HeapFormatException">The stack is malformed.</exception>
-    public static (List<StackFrame> Frames, long Count) Read(Module module, CapturedStack stack)
+    public static (List<StackFrame> Frames, long Count) Read(Module module, HeapReader read, ProcessHeader header)
     {
+        var stack = new CapturedFrames(read, header.StackAddress);
         var frames = new List<StackFrame>();
         long count = 0;
-        ulong top = stack.Bytes;
+        ulong top = header.StackBytes;
         while (stack.TryReadBelow(ref top, out ReadOnlySpan<byte> frame))
         {
             count++;

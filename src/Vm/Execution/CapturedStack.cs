@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 
@@ -16,7 +15,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
 
     private const int StagingBytes = 64 << 10;
 
-    private byte[] _frame = new byte[1024];
+    private readonly CapturedFrames _frames = new(heap.Read, address);
 
     /// <summary>Where the stack begins in the heap.</summary>
     public ulong Address { get; } = address;
@@ -85,7 +84,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
     public bool TryPop(out ReadOnlySpan<byte> frame)
     {
         ulong top = Bytes;
-        if (!TryReadBelow(ref top, out frame))
+        if (!_frames.TryReadBelow(ref top, out frame))
         {
             return false;
         }
@@ -94,41 +93,14 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
         return true;
     }
 
-    /// <summary>Reads the frame that ends at <paramref name="top"/>, and moves that down to where it begins.</summary>
-    public bool TryReadBelow(scoped ref ulong top, out ReadOnlySpan<byte> frame)
+    /// <summary>Reads the topmost frame, and leaves it where it is.</summary>
+    /// <param name="frame">The frame; valid until the next call.</param>
+    /// <returns>False if there is none.</returns>
+    /// <exception cref="HeapFormatException">What lies there is not a frame.</exception>
+    public bool TryPeek(out ReadOnlySpan<byte> frame)
     {
-        frame = default;
-        if (top == 0)
-        {
-            return false;
-        }
-
-        Span<byte> trailer = stackalloc byte[CapturedFrame.TrailerBytes];
-        if (top >= CapturedFrame.TrailerBytes)
-        {
-            heap.Read(Address + top - CapturedFrame.TrailerBytes, trailer);
-        }
-
-        int size = BinaryPrimitives.ReadInt32LittleEndian(trailer);
-        if (size < CapturedFrame.HeadBytes + CapturedFrame.TrailerBytes || (ulong)size > top)
-        {
-            throw new HeapFormatException($"the captured stack has no frame at byte {top} of {Bytes}: the heap does not hold a program's stack there");
-        }
-
-        if (_frame.Length < size)
-        {
-            _frame = new byte[Math.Max(size, _frame.Length * 2)];
-        }
-
-        heap.Read(Address + top - (ulong)size, _frame.AsSpan(0, size));
-        frame = _frame.AsSpan(0, size);
-        if (!CapturedFrame.IsWellFormed(frame))
-        {
-            throw new HeapFormatException($"the captured frame at byte {top - (ulong)size} is malformed: the heap does not hold a program's stack there");
-        }
-
-        top -= (ulong)size;
-        return true;
+        ulong top = Bytes;
+        return _frames.TryReadBelow(ref top, out frame);
     }
 
     private static int FrameBytesOf(SavedRecord* record, Func<int, Site[]> sitesOf)

@@ -20,7 +20,7 @@ internal static class CommandLineRecord
 
     /// <summary>Reads it: the program's name, then its arguments.</summary>
     /// <exception cref="HeapFormatException">Its length cannot be.</exception>
-    public static IReadOnlyList<string> Read(PersistentHeap heap, ProcessHeader header)
+    public static IReadOnlyList<string> Read(HeapReader read, ProcessHeader header)
     {
         if (header.CommandLineLength > BytesMax)
         {
@@ -28,7 +28,7 @@ internal static class CommandLineRecord
         }
 
         byte[] bytes = new byte[header.CommandLineLength];
-        heap.Read(header.CommandLineAddress, bytes);
+        read(header.CommandLineAddress, bytes);
         return Encoding.UTF8.GetString(bytes).Split('\0')[..^1];
     }
 }

@@ -142,11 +142,10 @@ internal sealed unsafe partial class Instance
 
     private RunOutcome ExhaustStack()
     {
-        ulong top = _stack.Bytes;
         _context->Trap = (int)TrapKind.CallStackExhausted;
         _context->TrapFunction = -1;
         _context->TrapOffset = 0;
-        if (_stack.TryReadBelow(ref top, out ReadOnlySpan<byte> frame))
+        if (_stack.TryPeek(out ReadOnlySpan<byte> frame))
         {
             _context->TrapFunction = CapturedFrame.FunctionOf(frame);
             _context->TrapOffset = CapturedFrame.OffsetOf(frame);

@@ -76,10 +76,10 @@ internal sealed class ProcessHeader
     public bool KeepFile { get; set; }
 
     /// <exception cref="HeapFormatException">The heap does not hold a program, or one of another version.</exception>
-    public static ProcessHeader Read(PersistentHeap heap)
+    public static ProcessHeader Read(HeapReader read)
     {
         Span<byte> page = stackalloc byte[Bytes];
-        heap.Read(Address, page);
+        read(Address, page);
         if (BinaryPrimitives.ReadUInt64LittleEndian(page) != Magic)
         {
             throw new HeapFormatException("the heap holds no program: it was not made by 'everheap run'");

@@ -2,13 +2,15 @@ using Everheap.Engine;
 
 namespace Everheap.Vm.Wasi;
 
-/// <summary>A program's heap, and its store's note, for the system interface.</summary>
+/// <summary>A program's heap, with its note, for the system interface.</summary>
 /// <param name="heap">The heap.</param>
-/// <param name="store">The store that it is in.</param>
-internal sealed class HeapSpace(PersistentHeap heap, HeapStore store) : IHeapSpace
+internal sealed class HeapSpace(PersistentHeap heap) : IHeapSpace
 {
     /// <inheritdoc/>
     public long LatestCheckpointNumber => (long)heap.LatestCheckpointNumber;
+
+    /// <inheritdoc/>
+    public bool IsAtBranch => heap.LatestCheckpointNumber > 0 && heap.Store.GetHeap(heap.Name) is var info && info.BranchCheckpoint == info.LatestCheckpoint;
 
     /// <inheritdoc/>
     public void Read(ulong address, Span<byte> destination) => heap.Read(address, destination);
@@ -30,7 +32,7 @@ internal sealed class HeapSpace(PersistentHeap heap, HeapStore store) : IHeapSpa
     {
         try
         {
-            store.WriteNote(note);
+            heap.WriteNote(note);
         }
         catch (HeapException error)
         {
@@ -38,11 +40,20 @@ internal sealed class HeapSpace(PersistentHeap heap, HeapStore store) : IHeapSpa
         }
         catch (ObjectDisposedException)
         {
-            // A writer that a slow reader held up until after the store was closed.
-            throw new OperationCanceledException("The store is closed.");
+            // A writer that a slow reader held up until after the heap was closed.
+            throw new OperationCanceledException("The heap is closed.");
         }
     }
 
     /// <inheritdoc/>
-    public bool TryReadNote(Span<byte> destination, out int length) => store.TryReadNote(destination, out length);
+    public bool TryReadNote(Span<byte> destination, out int length)
+    {
+        if (heap.TryReadNote(destination, out length))
+        {
+            return true;
+        }
+
+        // Files of format version 1 held one program each, and its note was the store's. That says nothing of a fork, nor of a program that was taken back.
+        return heap.Store.GetHeap(heap.Name).BranchCheckpoint == 0 && heap.Store.TryReadNote(destination, out length);
+    }
 }

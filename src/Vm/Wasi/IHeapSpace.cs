@@ -2,12 +2,18 @@ namespace Everheap.Vm.Wasi;
 
 /// <summary>
 /// The part of a persistent heap that the system interface needs: bytes at addresses, ranges of addresses, and the
-/// store's note. All members but the note's are for the mutator thread alone.
+/// heap's note. All members but the note's are for the mutator thread alone.
 /// </summary>
 internal interface IHeapSpace
 {
     /// <summary>The number of the newest durable checkpoint.</summary>
     public long LatestCheckpointNumber { get; }
+
+    /// <summary>
+    /// Whether the newest checkpoint is one that this heap was forked with or went back to, and none of its own follows it: what was printed before belongs
+    /// to another program, or to a way that was left. At opening.
+    /// </summary>
+    public bool IsAtBranch { get; }
 
     /// <summary>Reads bytes; what was never written is zero.</summary>
     /// <param name="address">Where to start.</param>
@@ -34,14 +40,14 @@ internal interface IHeapSpace
     /// <param name="length">How many bytes.</param>
     public void Release(ulong address, ulong length);
 
-    /// <summary>Replaces the store's note. Any thread.</summary>
-    /// <param name="note">At most 256 bytes.</param>
+    /// <summary>Replaces the heap's note. Any thread.</summary>
+    /// <param name="note">At most <see cref="Engine.PersistentHeap.NoteLengthMax"/> bytes.</param>
     /// <exception cref="IOException">The store refuses.</exception>
-    /// <exception cref="OperationCanceledException">The store is closed.</exception>
+    /// <exception cref="OperationCanceledException">The heap is closed.</exception>
     public void WriteNote(ReadOnlySpan<byte> note);
 
-    /// <summary>Reads the store's note. Any thread.</summary>
-    /// <param name="destination">Filled from its start.</param>
+    /// <summary>Reads the heap's note. Any thread.</summary>
+    /// <param name="destination">256 bytes; filled from their start.</param>
     /// <param name="length">The note's length.</param>
     /// <returns>Whether there is a note.</returns>
     public bool TryReadNote(Span<byte> destination, out int length);

@@ -92,7 +92,8 @@ internal sealed partial class WasiHost : IDisposable
         _sleep = ReadSleep(ref reader);
         _log = OutputLog.Read(heap, ref reader);
         _input = InputSource.Resume(options.StandardInput, _gate, ref reader, options.Diagnostics, out long? inputPosition);
-        _files = FileSystem.Read(heap, _clock, root.Read(StateSection.Files), options.Directories, out var nodes);
+        bool isAtBranch = heap.IsAtBranch;
+        _files = FileSystem.Read(heap, _clock, root.Read(StateSection.Files), options.Directories, isAtBranch, out var nodes);
         _descriptors = DescriptorTable.Read(ref reader, nodes);
         reader.End();
         if (inputPosition is not null)
@@ -101,6 +102,11 @@ internal sealed partial class WasiHost : IDisposable
         }
 
         _note = ReleaseNote.TryRead(heap, _program) ?? ReleaseNote.Create(heap, _program);
+        if (isAtBranch)
+        {
+            _log.Disown();
+        }
+
         var owed = _log.Owed(out var head);
         var (output, error) = OpenSinks();
         _output = OutputReleaser.Resume(output, error, _note, head, owed, options.AfterOutputPiece);
@@ -130,7 +136,9 @@ internal sealed partial class WasiHost : IDisposable
     /// <param name="options">Its surroundings.</param>
     /// <returns>The system interface.</returns>
     /// <exception cref="InvalidDataException">The stored state is damaged.</exception>
-    /// <exception cref="IOException">A host directory is gone or refuses a change that is owed to it.</exception>
+    /// <exception cref="IOException">
+    /// A host directory is gone or refuses a change that is owed to it; or the program was forked or taken back, and its options do not say which it is to use.
+    /// </exception>
     public static WasiHost Resume(IHeapSpace heap, WasiOptions options)
     {
         var host = new WasiHost(heap, options, StateRoot.Open(heap, options.StateAddress));

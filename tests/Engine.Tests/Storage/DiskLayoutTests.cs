@@ -67,7 +67,8 @@ internal sealed class DiskLayoutTests
         table.Field(124, 4, (ref s) => ref s.KeepLast);
         table.Field(128, 8, (ref s) => ref s.KeepForTicks);
         table.Field(136, 56, (ref s) => ref s.Receive);
-        table.EndsAt(192);
+        table.Field(192, 8, (ref s) => ref s.BranchNumber);
+        table.EndsAt(200);
     }
 
     [Test]
@@ -168,6 +169,26 @@ internal sealed class DiskLayoutTests
     }
 
     [Test]
+    public void Notes_of_heaps_fill_their_pages_and_the_slots_of_a_pair_are_in_different_ones()
+    {
+        Table<HeapNoteRecord> note = new(128);
+        note.Field(0, 8, (ref s) => ref s.Checksum);
+        note.Field(8, 8, (ref s) => ref s.Sequence);
+        note.Field(16, 8, (ref s) => ref s.Lineage);
+        note.Field(24, 4, (ref s) => ref s.HeapId);
+        note.Field(28, 4, (ref s) => ref s.Length);
+        note.Field(32, 96, (ref s) => ref s.Bytes);
+        note.IsComplete();
+
+        long[] first = [.. Enumerable.Range(0, FileLayout.HeapNoteCountMax).Select(pair => FileLayout.HeapNoteOffset(pair, 0))];
+        long[] second = [.. Enumerable.Range(0, FileLayout.HeapNoteCountMax).Select(pair => FileLayout.HeapNoteOffset(pair, 1))];
+        long start = FileLayout.HeapNotePage * FileLayout.PageSize;
+        Assert.That(FileLayout.HeapNoteCountMax, Is.EqualTo(64));
+        Assert.That(first.Concat(second).Order(), Is.EqualTo(Enumerable.Range(0, 128).Select(i => start + (i * 128L))));
+        Assert.That(first.Zip(second, (a, b) => (a / FileLayout.PageSize) != (b / FileLayout.PageSize)), Is.All.True);
+    }
+
+    [Test]
     public void Fixed_places_do_not_overlap()
     {
         Assert.Multiple(() =>
@@ -176,7 +197,8 @@ internal sealed class DiskLayoutTests
             Assert.That(FileLayout.HolderPage + 1, Is.LessThanOrEqualTo(FileLayout.NotePage));
             Assert.That(FileLayout.NotePage + FileLayout.NoteSlotCount, Is.LessThanOrEqualTo(FileLayout.BitmapPage));
             Assert.That(FileLayout.BitmapPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.DirectoryPage));
-            Assert.That(FileLayout.DirectoryPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.RegionReservedPages));
+            Assert.That(FileLayout.DirectoryPage + FileLayout.SlotCount, Is.LessThanOrEqualTo(FileLayout.HeapNotePage));
+            Assert.That(FileLayout.HeapNotePage + FileLayout.HeapNotePages, Is.LessThanOrEqualTo(FileLayout.RegionReservedPages));
         });
     }
 

@@ -34,6 +34,11 @@ internal sealed class WasiBed : IDisposable
 
     public PersistentHeap Heap => _heap;
 
+    public HeapStore Store => _store;
+
+    /// <summary>The heap that is started and resumed: another one stands for a fork.</summary>
+    public string HeapName { get; set; } = "program";
+
     public ManualTime Time { get; } = new();
 
     public MemoryStream Output { get; set; } = new();
@@ -64,8 +69,8 @@ internal sealed class WasiBed : IDisposable
     public WasiBed Start()
     {
         _store = HeapStore.Create(_heapPath);
-        _heap = _store.CreateHeap("program");
-        Host = WasiHost.Create(new HeapSpace(_heap, _store), BuildOptions(0));
+        _heap = _store.CreateHeap(HeapName);
+        Host = WasiHost.Create(new HeapSpace(_heap), BuildOptions(0));
         StateAddress = Host.StateAddress;
         Checkpoint();
         return this;
@@ -99,12 +104,12 @@ internal sealed class WasiBed : IDisposable
     public void Resume()
     {
         _store = HeapStore.Open(_heapPath);
-        _heap = _store.OpenHeap("program");
-        Host = WasiHost.Resume(new HeapSpace(_heap, _store), BuildOptions(StateAddress));
+        _heap = _store.OpenHeap(HeapName);
+        Host = WasiHost.Resume(new HeapSpace(_heap), BuildOptions(StateAddress));
     }
 
     /// <summary>Reads the state of the open heap once more.</summary>
-    public void ResumeAgain() => WasiHost.Resume(new HeapSpace(_heap, _store), BuildOptions(StateAddress)).Dispose();
+    public void ResumeAgain() => WasiHost.Resume(new HeapSpace(_heap), BuildOptions(StateAddress)).Dispose();
 
     public void KillAndResume()
     {

@@ -12,18 +12,20 @@ internal sealed partial class FileSystem
     /// <param name="clock">The program's clocks.</param>
     /// <param name="bytes">The section.</param>
     /// <param name="directories">Other places on the host for some of the program's directories.</param>
+    /// <param name="isAtBranch">Whether the program was forked or taken back: it must be said where each of its host directories is now.</param>
     /// <param name="nodes">All nodes, by number.</param>
     /// <returns>The file system.</returns>
     /// <exception cref="InvalidDataException">The section is damaged.</exception>
     /// <exception cref="DirectoryNotFoundException">A host directory is gone.</exception>
+    /// <exception cref="IOException">It is not said where a host directory is.</exception>
     public static FileSystem Read(
-        IHeapSpace heap, GuestClock clock, ReadOnlySpan<byte> bytes, IReadOnlyList<DirectoryMapping> directories, out Dictionary<uint, Node> nodes)
+        IHeapSpace heap, GuestClock clock, ReadOnlySpan<byte> bytes, IReadOnlyList<DirectoryMapping> directories, bool isAtBranch, out Dictionary<uint, Node> nodes)
     {
         var files = new FileSystem(heap, clock) { IsChanged = false };
         var reader = new StateReader(bytes, StateRoot.Name(StateSection.Files));
         files._nextId = reader.U32();
         files._nextInode = reader.U64();
-        files.ReadMounts(ref reader, directories, out uint[] roots);
+        files.ReadMounts(ref reader, directories, isAtBranch, out uint[] roots);
         nodes = files.ReadNodes(ref reader, out var links);
         reader.End();
 
@@ -226,7 +228,7 @@ internal sealed partial class FileSystem
         return new Remnant(children);
     }
 
-    private void ReadMounts(ref StateReader reader, IReadOnlyList<DirectoryMapping> directories, out uint[] roots)
+    private void ReadMounts(ref StateReader reader, IReadOnlyList<DirectoryMapping> directories, bool isAtBranch, out uint[] roots)
     {
         int count = reader.Count(MountsMax, 13);
         roots = new uint[count];
@@ -236,12 +238,25 @@ internal sealed partial class FileSystem
             bool isHost = reader.Bool();
             string hostPath = reader.String(WasiLimits.PathBytesMax * 4);
             roots[i] = reader.U32();
-            if (isHost)
+            if (!isHost)
             {
-                hostPath = directories.LastOrDefault(directory => directory.GuestPath == guestPath)?.HostPath ?? hostPath;
+                _mounts.Add(new Mount { GuestPath = guestPath, Index = i });
+                continue;
             }
 
-            _mounts.Add(new Mount { GuestPath = guestPath, HostPath = isHost ? CheckHostDirectory(hostPath) : null, Index = i });
+            string? named = directories.LastOrDefault(directory => directory.GuestPath == guestPath)?.HostPath;
+            if (named is null && isAtBranch)
+            {
+                throw new IOException(
+                    $"the program uses the folder {hostPath} as {guestPath}, and was forked or taken back: what is in that folder may be of another time, or in use by its origin. "
+                    + $"Say which folder it is to use from here on: --dir FOLDER::{guestPath}, a copy of that one as it was then, or that one itself");
+            }
+
+            string used = CheckHostDirectory(named ?? hostPath);
+            _mounts.Add(new Mount { GuestPath = guestPath, HostPath = used, Index = i });
+
+            // Another place is kept with the next checkpoint: what is written back from then on belongs there.
+            IsChanged |= used != hostPath;
         }
     }
 

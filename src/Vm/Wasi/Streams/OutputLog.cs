@@ -149,6 +149,13 @@ internal sealed class OutputLog
         _tail = _tail.After(stream, bytes.Length, headerBytes);
     }
 
+    /// <summary>Gives up all that the log holds: it belongs to the program that this one was forked from, or to a way that was left.</summary>
+    public void Disown()
+    {
+        _head = _tail;
+        _sealed = _tail;
+    }
+
     /// <summary>All that the log holds.</summary>
     /// <param name="head">Where it starts.</param>
     /// <returns>The output; null if there is none.</returns>

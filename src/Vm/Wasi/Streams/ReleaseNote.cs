@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Everheap.Vm.Wasi.Streams;
 
 /// <summary>
-/// The store's note: how far the outside world has seen what the heap holds. It is written in place between checkpoints, so it
+/// The heap's note: how far the outside world has seen what the heap holds. It is written in place between checkpoints, so it
 /// survives the death of the process at any moment. Invariant: it never claims more than was done.
 /// </summary>
 /// <remarks>

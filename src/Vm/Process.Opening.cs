@@ -1,0 +1,302 @@
+using Everheap.Engine;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+using Everheap.Vm.Wasi;
+
+namespace Everheap.Vm;
+
+/// <content>Where processes come from: made anew, resumed from a heap, or only looked at.</content>
+public sealed partial class Process
+{
+    /// <summary>Makes a new process in a file of its own, and its first checkpoint: from then on the file can be resumed.</summary>
+    /// <param name="module">The program: a WASI preview 1 command.</param>
+    /// <param name="heapPath">The heap file, which must not exist.</param>
+    /// <param name="options">How to run it.</param>
+    /// <returns>The process, ready to run.</returns>
+    /// <exception cref="LinkException">The module imports what there is not, or exports no <c>_start</c>.</exception>
+    /// <exception cref="WasmTrapException">A segment of the module does not fit its memory or table.</exception>
+    /// <exception cref="HeapException">The file cannot be made or written.</exception>
+    /// <exception cref="IOException">The file exists, or cannot be made or written.</exception>
+    public static Process Create(Module module, string heapPath, ProcessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentException.ThrowIfNullOrEmpty(heapPath);
+        Check(options);
+        int start = StartOf(module);
+        HeapStore store = HeapStore.Create(heapPath, StoreOptionsOf(options));
+        try
+        {
+            return Create(module, start, store, ownsStore: true, options);
+        }
+        catch
+        {
+            // The file was made here, and holds nothing that could be resumed.
+            store.Dispose();
+            File.Delete(heapPath);
+            throw;
+        }
+    }
+
+    /// <summary>Makes a new process in a heap of its own (<see cref="ProcessOptions.HeapName"/>) of an open store, and its first checkpoint.</summary>
+    /// <param name="module">The program: a WASI preview 1 command.</param>
+    /// <param name="store">The store; it stays open when the process is disposed of.</param>
+    /// <param name="options">How to run it.</param>
+    /// <returns>The process, ready to run, beside others of the store.</returns>
+    /// <exception cref="LinkException">The module imports what there is not, or exports no <c>_start</c>.</exception>
+    /// <exception cref="WasmTrapException">A segment of the module does not fit its memory or table.</exception>
+    /// <exception cref="HeapException">There is a heap of that name, or the store cannot be written.</exception>
+    /// <exception cref="IOException">There is no room for what was shown of its output to be noted (<see cref="PersistentHeap.NoteCountMax"/>), or a host directory does not exist.</exception>
+    public static Process Create(Module module, HeapStore store, ProcessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(store);
+        Check(options);
+        return Create(module, StartOf(module), store, ownsStore: false, options);
+    }
+
+    /// <summary>Opens a process that a heap file holds.</summary>
+    /// <param name="heapPath">The heap file.</param>
+    /// <param name="options">How to run it; what belongs to the program (arguments, environment) comes from the file.</param>
+    /// <returns>The process, ready to go on from its last checkpoint.</returns>
+    /// <exception cref="HeapException">The file is not a heap, is corrupted, is in use, or holds no program.</exception>
+    /// <exception cref="IOException">The file cannot be read, or a host directory is gone or has to be named (<see cref="Resume(HeapStore, ProcessOptions)"/>).</exception>
+    public static Process Resume(string heapPath, ProcessOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(heapPath);
+        Check(options);
+        HeapStore store = HeapStore.Open(heapPath, StoreOptionsOf(options));
+        try
+        {
+            return Resume(store, ownsStore: true, options);
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a process that a heap (<see cref="ProcessOptions.HeapName"/>) of an open store holds.</summary>
+    /// <param name="store">The store; it stays open when the process is disposed of.</param>
+    /// <param name="options">How to run it; what belongs to the program (arguments, environment) comes from the heap.</param>
+    /// <returns>The process, ready to go on from its last checkpoint, beside others of the store.</returns>
+    /// <remarks>
+    /// A heap that was forked (<see cref="HeapStore.Fork"/>) or taken back (<see cref="HeapStore.Revert"/>) is a program that goes a way of its own from there: its
+    /// output begins with what it prints from now on, and host directories that it used have to be named in <see cref="ProcessOptions.Directories"/>, since what is in
+    /// them may not be of that checkpoint's time.
+    /// </remarks>
+    /// <exception cref="HeapException">There is no such heap, it is open already, is corrupted, or holds no program.</exception>
+    /// <exception cref="IOException">A host directory is gone, or has to be named; or the store cannot be read.</exception>
+    public static Process Resume(HeapStore store, ProcessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        Check(options);
+        return Resume(store, ownsStore: false, options);
+    }
+
+    /// <summary>Looks at a process in a heap file without running it.</summary>
+    /// <param name="heapPath">The heap file, which may not be in use.</param>
+    /// <param name="heapName">The heap.</param>
+    /// <param name="checkpoint">The number of a retained checkpoint; null for the latest.</param>
+    /// <returns>Its state and call stack as of that checkpoint.</returns>
+    /// <exception cref="HeapException">The file is not a heap, is corrupted, is in use, holds no program, or does not retain that checkpoint.</exception>
+    public static ProcessInspection Inspect(string heapPath, string heapName = HeapName, long? checkpoint = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(heapPath);
+        using HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { ReadOnly = true });
+        RequireHeap(store, heapName);
+        using HeapSnapshot snapshot = store.OpenSnapshot(heapName, checkpoint);
+        return Inspect(snapshot);
+    }
+
+    /// <summary>Looks at the process in a checkpoint, while its heap may go on.</summary>
+    /// <param name="snapshot">The checkpoint.</param>
+    /// <returns>Its state and call stack.</returns>
+    /// <exception cref="HeapException">The heap is corrupted, or holds no program.</exception>
+    public static ProcessInspection Inspect(HeapSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ProcessHeader header = ProcessHeader.Read(snapshot.Read);
+        Module module = ReadModule(snapshot.Read, header, snapshot.HeapName);
+        (List<StackFrame> frames, long count) = Backtraces.Read(module, snapshot.Read, header);
+        return new ProcessInspection(
+            header.State,
+            header.ExitCode,
+            header.State == ProcessState.Trapped
+                ? Backtraces.TrapOf(module, header.Trap, header.TrapFunction, header.TrapOffset, frames)
+                : null,
+            module.Name,
+            (long)header.MemoryPages * LinearMemory.WasmPageBytes,
+            count,
+            frames,
+            CommandLineRecord.Read(snapshot.Read, header),
+            header.KeepFile);
+    }
+
+    private static Process Create(Module module, int start, HeapStore store, bool ownsStore, ProcessOptions options)
+    {
+        PersistentHeap heap = store.CreateHeap(options.HeapName, HeapOptionsOf(options));
+        Process? process = null;
+        WasiHost? wasi = null;
+        try
+        {
+            var header = new ProcessHeader();
+            Process? owner = null;
+            wasi = WasiHost.Create(new HeapSpace(heap), WasiOptionsOf(options, 0, () => owner?.RequestCheckpoint()));
+            header.WasiAddress = wasi.StateAddress;
+            header.KeepFile = options.KeepFile;
+            CommandLineRecord.Write(heap, header, options);
+            Instance instance = Instance.Create(module, heap, header, Link(module, wasi), [], options.CaptureEvery);
+            owner = process = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
+            instance.PushCall(start, []);
+            if (module.StartFunction is int first)
+            {
+                instance.PushCall(first, []);
+            }
+
+            process.Seal();
+            heap.Checkpoint();
+            if (options.Retention is not null)
+            {
+                store.SetRetention(options.HeapName, options.Retention);
+            }
+
+            return process;
+        }
+        catch
+        {
+            process?.Dispose();
+            wasi?.Dispose();
+            bool isKnown = heap.LatestCheckpointNumber > 0;
+            heap.Dispose();
+            if (isKnown && !ownsStore)
+            {
+                store.DropHeap(options.HeapName);
+            }
+
+            throw;
+        }
+    }
+
+    private static Process Resume(HeapStore store, bool ownsStore, ProcessOptions options)
+    {
+        RequireHeap(store, options.HeapName);
+        PersistentHeap heap = store.OpenHeap(options.HeapName, HeapOptionsOf(options));
+        WasiHost? wasi = null;
+        try
+        {
+            ProcessHeader header = ProcessHeader.Read(heap.Read);
+            Module module = ReadModule(heap.Read, header, heap.Name);
+            Process? owner = null;
+            wasi = WasiHost.Resume(new HeapSpace(heap), WasiOptionsOf(options, header.WasiAddress, () => owner?.RequestCheckpoint()));
+            Instance? instance = header.State == ProcessState.Suspended
+                ? Instance.Resume(module, heap, header, Link(module, wasi), [], options.CaptureEvery)
+                : null;
+            owner = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
+            return owner;
+        }
+        catch
+        {
+            wasi?.Dispose();
+            heap.Dispose();
+            throw;
+        }
+    }
+
+    private static void Check(ProcessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentException.ThrowIfNullOrEmpty(options.HeapName);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.CheckpointInterval, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.CheckpointDirtyBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.CaptureEvery);
+    }
+
+    private static HeapStoreOptions StoreOptionsOf(ProcessOptions options) => new()
+    {
+        ResidentBytes = options.ResidentBytes,
+        Logger = DiagnosticsLogger.For(options.Diagnostics),
+    };
+
+    private static HeapOptions HeapOptionsOf(ProcessOptions options) => new() { ResidentBytes = options.ResidentBytes };
+
+    private static void RequireHeap(HeapStore store, string heapName)
+    {
+        if (!store.HeapNames.Contains(heapName))
+        {
+            throw new HeapFormatException(
+                store.HeapNames.Count == 0
+                    ? $"{store.Path} holds no program: it was not made by 'everheap run', or was killed before its first checkpoint"
+                    : $"{store.Path} holds no program of the name '{heapName}'; its heaps are {string.Join(", ", store.HeapNames.Select(name => $"'{name}'"))}");
+        }
+    }
+
+    private static Module ReadModule(HeapReader read, ProcessHeader header, string heapName)
+    {
+        if (header.ModuleLength > (ulong)Array.MaxLength)
+        {
+            throw new HeapFormatException($"the heap '{heapName}' says that its module has {header.ModuleLength} bytes, which cannot be");
+        }
+
+        var bytes = new byte[header.ModuleLength];
+        read(header.ModuleAddress, bytes);
+        return Module.Decode(bytes);
+    }
+
+    private static WasiOptions WasiOptionsOf(ProcessOptions options, ulong stateAddress, Action requestCheckpoint) => new()
+    {
+        ProgramName = options.ProgramName,
+        Arguments = options.Arguments,
+        Environment = options.Environment,
+        Directories = options.Directories,
+        Output = options.Output,
+        StandardInput = options.StandardInput,
+        StandardOutput = options.StandardOutput,
+        StandardError = options.StandardError,
+        StateAddress = stateAddress,
+        RequestCheckpoint = requestCheckpoint,
+        Diagnostics = options.Diagnostics,
+    };
+
+    private static int StartOf(Module module)
+    {
+        foreach (Export export in module.Exports)
+        {
+            if (export.Kind == ExternalKind.Function && export.Name == "_start")
+            {
+                FunctionType type = module.FunctionTypeOf(export.Index);
+                return type.Parameters.Length == 0 && type.Results.Length == 0
+                    ? export.Index
+                    : throw new LinkException($"the module's _start has type {type}; a program's has none");
+            }
+        }
+
+        throw new LinkException("the module exports no function _start: it is a library, not a program (build it as a WASI command)");
+    }
+
+    private static HostFunction[] Link(Module module, WasiHost wasi)
+    {
+        var functions = new List<HostFunction>();
+        foreach (Import import in module.Imports)
+        {
+            if (import.ModuleName != WasiHost.ModuleName || import.Kind != ExternalKind.Function)
+            {
+                throw new LinkException(
+                    $"the module imports {import.Kind.ToString().ToLowerInvariant()} {import.ModuleName}.{import.Name}; "
+                    + $"a program may import functions of {WasiHost.ModuleName} alone (build it for wasm32-wasi, preview 1)");
+            }
+
+            WasiFunction function = wasi.Find(import.Name)
+                ?? throw new LinkException($"the module imports {import.ModuleName}.{import.Name}, which WASI preview 1 does not have");
+            FunctionType type = module.FunctionTypeOf(import.Index);
+            if (!type.Equals(function.Type))
+            {
+                throw new LinkException($"the module imports {import.ModuleName}.{import.Name} as {type}; it is {function.Type}");
+            }
+
+            functions.Add(new HostFunction(type, function.Body));
+        }
+
+        return [.. functions];
+    }
+}
