@@ -23,6 +23,8 @@ internal sealed class Tally
         Rounds,
         Operations,
         Checkpoints,
+        Transfers,
+        TransfersResumed,
         BytesWritten,
         PagesCompared,
         Walks,

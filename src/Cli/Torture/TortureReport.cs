@@ -88,6 +88,7 @@ internal sealed class TortureReport(TortureContext context, TortureFolder folder
             ("time to open, longest", times.Count == 0 ? "-" : Milliseconds(times[^1])),
             ("operations acknowledged", Number(_tally[Tally.Count.Operations])),
             ("checkpoints acknowledged", Number(_tally[Tally.Count.Checkpoints])),
+            ("transfers received, and gone on with after a kill", string.Create(CultureInfo.InvariantCulture, $"{_tally[Tally.Count.Transfers]:N0}, {_tally[Tally.Count.TransfersResumed]:N0}")),
             ("written by checkpoints and evictions", ByteSize.Format(_tally[Tally.Count.BytesWritten])),
             ("pages compared, byte by byte", Number(_tally[Tally.Count.PagesCompared])),
             ("walks over everything (verify), all sound", Number(_tally[Tally.Count.Walks])),

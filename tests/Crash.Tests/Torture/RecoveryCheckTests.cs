@@ -126,7 +126,7 @@ internal sealed class RecoveryCheckTests
     private void Refuses(StoreDescription found, string complaint) =>
         Assert.That(() => RecoveryCheck.Adopt(_model, found), Throws.TypeOf<TortureFailure>().With.Message.Contains(complaint));
 
-    private static StoreDescription Found(params FoundHeap[] heaps) => new(heaps, 0, new FoundVerification(heaps.Length, 40, 40, 0, null));
+    private static StoreDescription Found(params FoundHeap[] heaps) => new(heaps, [], 0, new FoundVerification(heaps.Length, 40, 40, 0, null));
 
     private FoundHeap Heap(long latest, HeapContent content) => new(
         _heap.Name,

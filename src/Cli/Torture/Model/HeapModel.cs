@@ -37,6 +37,9 @@ internal sealed record HeapModel(string Name, long Latest, ImmutableSortedDictio
     /// <summary>The checkpoint that it was forked from.</summary>
     public long OriginCheckpoint { get; init; }
 
+    /// <summary>Whether that is left open: it is any of several.</summary>
+    public bool IsOriginOpen { get; init; }
+
     /// <summary>The content of the latest checkpoint.</summary>
     public HeapContent Content => Checkpoints[Latest].Content;
 

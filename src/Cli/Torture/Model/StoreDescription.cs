@@ -36,6 +36,7 @@ internal sealed record FoundVerification(long Pages, long AllocatedPages, long R
 
 /// <summary>A store as a worker found it after opening.</summary>
 /// <param name="Heaps">Its heaps.</param>
+/// <param name="Unfinished">The names of heaps of which something was received in part.</param>
 /// <param name="Note">Its session note, 0 if there is none.</param>
 /// <param name="Verification">What its walk over everything found.</param>
-internal sealed record StoreDescription(IReadOnlyList<FoundHeap> Heaps, long Note, FoundVerification Verification);
+internal sealed record StoreDescription(IReadOnlyList<FoundHeap> Heaps, IReadOnlyList<string> Unfinished, long Note, FoundVerification Verification);

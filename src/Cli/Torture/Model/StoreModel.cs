@@ -17,6 +17,9 @@ internal sealed class StoreModel(int salt)
     /// <summary>Its heaps, those in doubt included.</summary>
     public List<HeapTrack> Heaps { get; } = [];
 
+    /// <summary>By the name of the heap that they were for, transfers that were begun and not acknowledged.</summary>
+    public Dictionary<string, TransferModel> Transfers { get; } = [];
+
     /// <summary>The note that was acknowledged last; 0: none.</summary>
     public long Note { get; private set; }
 
@@ -29,7 +32,13 @@ internal sealed class StoreModel(int salt)
     {
         int count = _heapsMade.GetValueOrDefault(prefix) + 1;
         _heapsMade[prefix] = count;
-        var track = new HeapTrack(prefix + count.ToString(CultureInfo.InvariantCulture));
+        return Track(prefix + count.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>A track for a heap of a given name.</summary>
+    public HeapTrack Track(string name)
+    {
+        var track = new HeapTrack(name);
         Heaps.Add(track);
         return track;
     }

@@ -1,6 +1,7 @@
 using Everheap.Cli.Torture.Model;
 using Everheap.Cli.Torture.Workers;
 using Everheap.Engine;
+using Everheap.Engine.Transfer;
 
 namespace Everheap.Cli.Torture.Operations;
 
@@ -24,6 +25,13 @@ internal sealed class DescribeStore : Operation
             Write(reply, lane, heap);
         }
 
+        IReadOnlyList<UnfinishedReceive> unfinished = HeapTransfer.GetUnfinished(store);
+        reply.Write(unfinished.Count);
+        foreach (UnfinishedReceive receive in unfinished)
+        {
+            reply.Write(receive.HeapName);
+        }
+
         Span<byte> note = stackalloc byte[HeapStore.NoteLengthMax];
         reply.Write(store.TryReadNote(note, out int length) ? WriteNote.Decode(note[..length]) : 0L);
         VerifyStore.Write(reply, store.Verify());
@@ -43,7 +51,13 @@ internal sealed class DescribeStore : Operation
             heaps[i] = ReadHeap(reply);
         }
 
-        Found = new StoreDescription(heaps, reply.ReadInt64(), VerifyStore.Read(reply));
+        string[] unfinished = new string[reply.ReadInt32()];
+        for (int i = 0; i < unfinished.Length; i++)
+        {
+            unfinished[i] = reply.ReadString();
+        }
+
+        Found = new StoreDescription(heaps, unfinished, reply.ReadInt64(), VerifyStore.Read(reply));
     }
 
     private static void Write(BinaryWriter reply, WorkerLane lane, HeapInfo heap)

@@ -10,6 +10,7 @@ internal enum OperationKind : byte
     LimitFileSize,
     CheckRanges,
     InspectImage,
+    DropUnfinished,
 
     CreateHeap,
     CloseHeap,
@@ -25,6 +26,7 @@ internal enum OperationKind : byte
     SetRetention,
     DropCheckpoint,
     Fork,
+    ReceiveCheckpoint,
     Revert,
     DropHeap,
     InspectCheckpoint,

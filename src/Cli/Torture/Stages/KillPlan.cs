@@ -48,6 +48,7 @@ internal sealed record KillPlan(KillAim Aim, int AfterOperations, TimeSpan Delay
         (OperationKind.BeginCheckpoint, 20, "as a background checkpoint begins"),
         (OperationKind.WritePages, 8, "as pages are written"),
         (OperationKind.Fork, 6, "as a fork begins"),
+        (OperationKind.ReceiveCheckpoint, 8, "as a transfer is received"),
         (OperationKind.Revert, 5, "as a revert begins"),
         (OperationKind.DropHeap, 5, "as a drop begins"),
         (OperationKind.DropCheckpoint, 5, "as a drop begins"),

@@ -269,6 +269,9 @@ internal sealed class StoreLife
             case ReleaseSnapshot inspection:
                 _context.Tally.Add(Tally.Count.PagesCompared, inspection.Count);
                 break;
+            case ReceiveCheckpoint receive:
+                _context.Tally.Add(receive.IsResumed ? Tally.Count.TransfersResumed : Tally.Count.Transfers);
+                break;
             case VerifyStore walk:
                 _session.AddWalk(walk.Found);
                 break;

@@ -164,6 +164,7 @@ internal sealed class StoreSession : IDisposable
             worker.Call(new DropHeap(Model, heap));
         }
 
+        worker.Call(new DropUnfinished(Model));
         while (worker.Call(new Reclaim(int.MaxValue)).IsLeft)
         {
         }

@@ -72,6 +72,7 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
         OperationKind.SetRetention => 3,
         OperationKind.DropCheckpoint => IsCrowded ? 10 : 3,
         OperationKind.Fork => IsCrowded ? 0 : 5,
+        OperationKind.ReceiveCheckpoint => IsCrowded ? 0 : 3,
         OperationKind.Revert => 3,
         OperationKind.DropHeap => IsCrowded ? 4 : 1,
         OperationKind.InspectCheckpoint => 3,
@@ -189,6 +190,11 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
             yield break;
         }
 
+        if (heaps.Length <= WorkloadLimits.HeapsPerLaneMax)
+        {
+            yield return (OperationKind.ReceiveCheckpoint, () => Receive(lane, heap, certain));
+        }
+
         yield return (OperationKind.Revert, () => new Revert(heap, Pick(certain, random)));
         yield return (OperationKind.SetRetention, () => new SetRetention(heap, random.Next(1, 6), keepsAll: durable.Checkpoints.Count < WorkloadLimits.RetainedMax && random.Next(6) == 0));
         if (durable.Checkpoints.Count < WorkloadLimits.RetainedMax)
@@ -210,6 +216,23 @@ internal sealed class LanePlanner(StoreModel model, WorkloadLimits limits)
                 yield return (OperationKind.DropHeap, () => new DropHeap(model, heap));
             }
         }
+    }
+
+    /// <summary>A transfer that broke off, once more; or a new one.</summary>
+    private ReceiveCheckpoint Receive(Lane lane, HeapTrack heap, long[] certain)
+    {
+        foreach ((string name, TransferModel transfer) in model.Transfers)
+        {
+            if (transfer.OriginName == heap.Name && certain.Contains(transfer.ToNumber) && (transfer.FromNumber == 0 || certain.Contains(transfer.FromNumber)))
+            {
+                return new ReceiveCheckpoint(model, heap, transfer, model.Track(name));
+            }
+        }
+
+        long to = Pick(certain, lane.Random);
+        long[] older = [.. certain.Where(number => number < to)];
+        long from = older.Length > 0 && lane.Random.Next(3) > 0 ? Pick(older, lane.Random) : 0;
+        return new ReceiveCheckpoint(model, heap, new TransferModel(heap.Name, from, to), model.NewHeap(lane.Prefix));
     }
 
     private static long Pick(long[] numbers, Random random) => numbers[random.Next(numbers.Length)];
