@@ -135,6 +135,7 @@ internal sealed partial class StoreRun
     /// <summary>Waits until no root is being made, so that what follows can make one without waiting. Checkpoints that are not that far stay in flight.</summary>
     private void Quiet()
     {
+        _medium.Gate.Settle();
         while (_medium.Gate.InCommit is { } writer)
         {
             _medium.Gate.Step(writer);

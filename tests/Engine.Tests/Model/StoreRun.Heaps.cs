@@ -107,10 +107,17 @@ internal sealed partial class StoreRun
 
     private OpenHeap Opened(ModelHeap identity, PersistentHeap heap, HeapModel content)
     {
-        HeapWork work = new(_random, identity.Id % 4 == 0 ? WorkShape.Medium : WorkShape.Small, content.PageNumbers);
+        HeapWork work = new(_random, ShapeOf(identity.Id), content.PageNumbers);
         work.Attach(heap, content);
         return new OpenHeap(identity, heap, work);
     }
+
+    private WorkShape ShapeOf(int id) => (id % 4, FillsUp) switch
+    {
+        (0, false) => WorkShape.Medium,
+        (0 or 1, true) => WorkShape.Large,
+        _ => WorkShape.Small,
+    };
 
     /// <summary>Closes a heap; what is not in a checkpoint that was begun is gone, and so is a checkpoint that had no room.</summary>
     private void CloseHeap(OpenHeap heap)

@@ -13,7 +13,7 @@ internal sealed partial class StoreRun
         // The content of heaps.
         (20, "write a few bytes", () => Work(work => work.WriteFewBytes())),
         (8, "write a span", () => Work(work => work.WriteSpan())),
-        (4, "write a long span", () => Work(work => work.WriteLongSpan())),
+        (FillsUp ? 12 : 4, "write a long span", () => Work(work => work.WriteLongSpan())),
         (4, "read", () => Work(work => work.Read())),
         (3, "clear", () => Work(work => work.ClearLittle())),
         (2, "clear much", () => Work(work => work.ClearMuch())),
@@ -55,7 +55,7 @@ internal sealed partial class StoreRun
         // The store.
         (1, "open the store again", ReopenStore),
         (FillsUp ? 6 : 0, "fill the medium up", FillUp),
-        (FillsUp ? 3 : 0, "make room", MakeRoom),
+        (FillsUp ? 2 : 0, "make room", MakeRoom),
     ];
 
     private void DoOne()
@@ -127,7 +127,7 @@ internal sealed partial class StoreRun
         _medium.Capacity = _medium.Length + slack;
     }
 
-    private void MakeRoom() => _medium.Capacity = _random.Next(3) == 0 ? _medium.Length + (1 << 20) : long.MaxValue;
+    private void MakeRoom() => _medium.Capacity = _random.Next(3) != 0 ? _medium.Length + (1 << 20) : long.MaxValue;
 
     private void LetTimePass() => _clock.Now += _random.Next(8) == 0 ? -TimeSpan.FromMinutes(_random.Next(20)) : TimeSpan.FromMinutes(_random.Next(1, 10));
 

@@ -127,6 +127,7 @@ internal sealed partial class StoreRun : IDisposable, IPins
         _store = HeapStore.Create(_medium, Options);
         Forget(StoreModel.Empty, 0);
         IsCreated = true;
+        _medium.Capacity = FillsUp ? _medium.Length : long.MaxValue;
     }
 
     /// <summary>Opens what is on the medium, and checks that it is one of these states, whole.</summary>
@@ -163,13 +164,17 @@ internal sealed partial class StoreRun : IDisposable, IPins
         }
     }
 
-    /// <summary>Completes what is in flight.</summary>
+    /// <summary>Makes room, and completes what is in flight or had none.</summary>
     public void Finish()
     {
         _medium.Capacity = long.MaxValue;
         foreach (OpenHeap heap in _heaps)
         {
             FinishCheckpoint(heap);
+            if (heap.Stalled is not null)
+            {
+                CheckpointNow(heap);
+            }
         }
 
         Quiet();
