@@ -35,9 +35,12 @@ internal sealed class FullVolumeTests
         string limited = volume["limited"];
         Tool.Run("btrfs", "quota", "enable", volume.Path);
         Tool.Run("btrfs", "subvolume", "create", limited);
-        Tool.Run("btrfs", "qgroup", "limit", "20M", limited);
+
+        // By its number, at the whole volume: raising a limit inside what is limited needs some of the quota that is used up.
+        string group = $"0/{Tool.Run("btrfs", "inspect-internal", "rootid", limited)}";
+        Tool.Run("btrfs", "qgroup", "limit", "20M", group, volume.Path);
         FullMediumScenario scenario = new(Path.Combine(limited, "store.heap"), TestLength.Seed, goesOn);
-        scenario.Run(() => Tool.Run("btrfs", "qgroup", "limit", "none", limited));
+        scenario.Run(() => Tool.Run("btrfs", "qgroup", "limit", "none", group, volume.Path));
         Report($"quota: full after {scenario.CommittedBefore} checkpoints: {scenario.Full!.Message}");
         Assert.That(scenario.CommittedBefore, Is.GreaterThan(0));
     }
