@@ -27,12 +27,13 @@ internal sealed class ReceiveCrashTests
     {
         using Scene scene = new(isDifference);
         SimulatedMedium medium = new(seed, scene.Before);
-        List<(SparseImage Durable, UnflushedIo[] Unflushed)> moments = [];
+        List<CrashMoment> moments = [];
         using (HeapStore store = HeapStore.Open(medium, TransferBench.Options))
         {
             medium.BeforeIo = _ => moments.Add(medium.Capture());
             TransferBench.Receive(store, scene.Stream, Scene.Name, SaveIntervalBytes);
             medium.BeforeIo = null;
+            moments.Add(medium.Capture()); // it has returned: from here on there is no way back
         }
 
         int kept = 0;
@@ -44,8 +45,9 @@ internal sealed class ReceiveCrashTests
             {
                 CrashFlavour flavour = Flavours[((io * ImagesPerCrash) + i) % Flavours.Length];
                 Random random = new(seed + (io * 1000) + i);
-                SparseImage image = CrashImage.Build(moments[io].Durable, moments[io].Unflushed, flavour, random);
+                SparseImage image = moments[io].Image(flavour, random);
                 Outcome outcome = scene.Recover(image, random, $"seed {seed}, crash at I/O {io}, {flavour} ({i})");
+                Assert.That(outcome == Outcome.Whole || io < moments.Count - 1, Is.True, $"seed {seed}, {flavour}: what had returned is gone");
                 kept += outcome == Outcome.Kept ? 1 : 0;
                 whole += outcome == Outcome.Whole ? 1 : 0;
                 images++;
@@ -57,7 +59,7 @@ internal sealed class ReceiveCrashTests
         {
             Assert.That(moments, Has.Count.AtLeast(IosMin), "the receive is too short to prove much");
             Assert.That(kept, Is.GreaterThan(images / 2));
-            Assert.That(whole, Is.Positive, "some crash comes after the last root was written");
+            Assert.That(whole, Is.Positive);
         });
     }
 
