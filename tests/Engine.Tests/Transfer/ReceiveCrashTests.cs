@@ -33,6 +33,7 @@ internal sealed class ReceiveCrashTests
             medium.BeforeIo = _ => moments.Add(medium.Capture());
             TransferBench.Receive(store, scene.Stream, Scene.Name, SaveIntervalBytes);
             medium.BeforeIo = null;
+            moments.Add(medium.Capture()); // it has returned: from here on there is no way back
         }
 
         int kept = 0;
@@ -46,6 +47,7 @@ internal sealed class ReceiveCrashTests
                 Random random = new(seed + (io * 1000) + i);
                 SparseImage image = moments[io].Image(flavour, random);
                 Outcome outcome = scene.Recover(image, random, $"seed {seed}, crash at I/O {io}, {flavour} ({i})");
+                Assert.That(outcome == Outcome.Whole || io < moments.Count - 1, Is.True, $"seed {seed}, {flavour}: what had returned is gone");
                 kept += outcome == Outcome.Kept ? 1 : 0;
                 whole += outcome == Outcome.Whole ? 1 : 0;
                 images++;
@@ -57,7 +59,7 @@ internal sealed class ReceiveCrashTests
         {
             Assert.That(moments, Has.Count.AtLeast(IosMin), "the receive is too short to prove much");
             Assert.That(kept, Is.GreaterThan(images / 2));
-            Assert.That(whole, Is.Positive, "some crash comes after the last root was written");
+            Assert.That(whole, Is.Positive);
         });
     }
 
