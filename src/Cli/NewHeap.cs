@@ -22,7 +22,7 @@ internal static class NewHeap
     {
         string unfinishedPath = heapPath + UnfinishedSuffix;
         RemoveLeftover(unfinishedPath);
-        HeapStore store = HeapStore.Create(unfinishedPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Diagnostics = options.Diagnostics });
+        HeapStore store = HeapStore.Create(unfinishedPath, new HeapStoreOptions { ResidentBytes = options.ResidentBytes, Logger = DiagnosticsLogger.For(options.Diagnostics) });
         Process? process = null;
         try
         {

@@ -2,10 +2,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Everheap.Vm;
 
-/// <summary>Hands what the engine warns of to <see cref="ProcessOptions.Diagnostics"/>.</summary>
-internal sealed class DiagnosticsLogger(Action<string> diagnostics) : ILogger
+/// <summary>Hands what the engine warns of, a line each, to <see cref="ProcessOptions.Diagnostics"/> or another receiver of lines.</summary>
+/// <param name="diagnostics">Told. Any thread.</param>
+public sealed class DiagnosticsLogger(Action<string> diagnostics) : ILogger
 {
     /// <summary>A logger for these diagnostics; null for none.</summary>
+    /// <param name="diagnostics">Told. Any thread.</param>
+    /// <returns>The logger.</returns>
     public static DiagnosticsLogger? For(Action<string>? diagnostics) => diagnostics is null ? null : new DiagnosticsLogger(diagnostics);
 
     /// <inheritdoc/>
