@@ -117,6 +117,9 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
 
     void IHeapReader.ReadAnywhere(ulong address, Span<byte> destination) => ReadAnywhere(address, destination);
 
+    /// <summary>Reads the note of the heap, as it is now.</summary>
+    internal bool TryReadNote(Span<byte> destination, out int length) => Store.TryReadNote(_heap, destination, out length);
+
     /// <summary>Reads, also from the engine's own part of the address space.</summary>
     internal void ReadAnywhere(ulong address, Span<byte> destination)
     {

@@ -113,7 +113,7 @@ internal static class ReceiveCommand
             store.Dispose();
             if (isEmpty)
             {
-                HeapFile.Delete(path); // It was made for what did not come.
+                File.Delete(path); // It was made for what did not come.
             }
         }
     }
