@@ -101,7 +101,7 @@ internal static class HeapFile
         RequireExisting(path);
 
         // What was dropped is reclaimed before the command ends, or by later commits; nothing is done behind its back.
-        return HeapStore.Open(path, new HeapStoreOptions { BackgroundReclaim = false, Logger = new DiagnosticsLogger(Failure.Line) });
+        return HeapStore.Open(path, new HeapStoreOptions { BackgroundReclaim = false, Logger = DiagnosticsLogger.For(Failure.Line) });
     }
 
     /// <summary>Tells of roots that were refused when the store was opened: the one before them was used instead.</summary>

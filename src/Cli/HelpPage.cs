@@ -87,7 +87,7 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         ["compact"] = (
             "everheap compact FILE",
             [
-                "everheap drop sim.heap --heap what-if && everheap compact sim.heap",
+                "everheap compact sim.heap                   after much was dropped",
             ]),
         ["verify"] = (
             "everheap verify FILE",

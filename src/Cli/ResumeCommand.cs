@@ -38,7 +38,7 @@ internal static class ResumeCommand
             ProcessOptions options = runtime.Read(result);
             HeapFile.RequireExisting(heapPath);
             using var termination = new Termination();
-            using HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { Logger = new DiagnosticsLogger(Failure.Line) });
+            using HeapStore store = HeapStore.Open(heapPath, new HeapStoreOptions { Logger = DiagnosticsLogger.For(Failure.Line) });
             return names.Length > 1
                 ? ProgramGroup.Run(store, heapPath, [.. names.Select(name => HeapChoice.Choose(store, name))], options, folder!, termination)
                 : RunOne(store, heapPath, names.SingleOrDefault(), result.GetValue(from), options, folder, termination);

@@ -117,18 +117,8 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
 
     void IHeapReader.ReadAnywhere(ulong address, Span<byte> destination) => ReadAnywhere(address, destination);
 
-    /// <summary>Reads a page whose entry in the page map is known, straight from the file and without a frame.</summary>
-    internal void ReadPage(ulong page, in MapEntry entry, Span<byte> destination)
-    {
-        try
-        {
-            TreeReader.Read(Store.Channel, entry, destination, HeapName, 0, page);
-        }
-        catch (Exception failure) when (Store.IsShared && HeapStore.MayBeDropped(failure))
-        {
-            throw Store.Explain(failure, this);
-        }
-    }
+    /// <summary>Reads the note of the heap, as it is now.</summary>
+    internal bool TryReadNote(Span<byte> destination, out int length) => Store.TryReadNote(_heap, destination, out length);
 
     /// <summary>Reads, also from the engine's own part of the address space.</summary>
     internal void ReadAnywhere(ulong address, Span<byte> destination)

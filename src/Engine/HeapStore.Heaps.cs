@@ -149,7 +149,7 @@ public sealed partial class HeapStore
         Committer.Synchronized(() =>
         {
             entry.IsOpen = false;
-            if (entry.Slot < 0 && entry.Durable.Number == 0)
+            if (entry.Slot < 0 && entry.Number == 0)
             {
                 _catalog.Forget(entry); // A heap that no checkpoint has seen is gone.
             }

@@ -110,6 +110,14 @@ public sealed partial class HeapStore
         checkpoint.HeapId = heap.Id;
         heap.Record.Receive = default;
         heap.Record.Number = checkpoint.Number;
+
+        // Whatever was noted of it, here or where it comes from, is of another way than the one it goes from here.
+        heap.Record.BranchNumber = checkpoint.Number;
+        if (target is null && heap.Record.OriginId == 0)
+        {
+            heap.Record.OriginNumber = checkpoint.Number;
+        }
+
         var entry = new CheckpointEntry(checkpoint);
         heap.Checkpoints.Add(entry);
         Committer.Prune(heap);

@@ -82,7 +82,7 @@ public sealed partial class HeapStore
     /// <returns>The exception to throw.</returns>
     internal Exception Explain(Exception failure, params ReadOnlySpan<HeapSnapshot> snapshots)
     {
-        using var now = OpenShared(Path, _options);
+        using var now = OpenShared(Path, new HeapStoreOptions { TimeProvider = _options.TimeProvider });
         foreach (var snapshot in snapshots)
         {
             if (!now.StillHas(snapshot))

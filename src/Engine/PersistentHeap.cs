@@ -238,7 +238,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// </summary>
     /// <param name="note">At most <see cref="NoteLengthMax"/> bytes.</param>
     /// <remarks>
-    /// A note is this heap's alone, on the way that it goes: a fork starts without one, and a revert makes it void.
+    /// A note is this heap's alone, on the way that it goes: a fork, and what is received from another store, starts without one, and a revert makes it void.
     /// Up to <see cref="NoteCountMax"/> heaps of a store have one; a heap gives its place up when it is dropped.
     /// </remarks>
     /// <exception cref="ArgumentException">The note is too long.</exception>

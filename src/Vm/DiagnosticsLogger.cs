@@ -2,12 +2,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Everheap.Vm;
 
-/// <summary>A logger that hands the lines of warnings and errors to an action: for hosts that open a store themselves and want to hear of it as by <see cref="ProcessOptions.Diagnostics"/>.</summary>
-/// <param name="diagnostics">Called with each line.</param>
+/// <summary>Hands what the engine warns of, a line each, to <see cref="ProcessOptions.Diagnostics"/> or another receiver of lines.</summary>
+/// <param name="diagnostics">Told. Any thread.</param>
 public sealed class DiagnosticsLogger(Action<string> diagnostics) : ILogger
 {
     /// <summary>A logger for these diagnostics; null for none.</summary>
-    /// <param name="diagnostics">Called with each line, or null.</param>
+    /// <param name="diagnostics">Told. Any thread.</param>
+    /// <returns>The logger.</returns>
     public static DiagnosticsLogger? For(Action<string>? diagnostics) => diagnostics is null ? null : new DiagnosticsLogger(diagnostics);
 
     /// <inheritdoc/>

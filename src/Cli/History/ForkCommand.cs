@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Pipelines;
 using Everheap.Cli.Addressing;
 using Everheap.Engine;
+using Everheap.Engine.Transfer;
 
 namespace Everheap.Cli.History;
 
@@ -75,7 +77,8 @@ internal static class ForkCommand
         {
             using (HeapStore copy = HeapStore.Create(unfinishedPath))
             {
-                copy.CopyHeap(snapshot, name);
+                CopyAsync(snapshot, copy, name).GetAwaiter().GetResult();
+                copy.SetRetention(name, store.GetHeap(origin).Retention);
             }
 
             File.Move(unfinishedPath, newPath);
@@ -88,6 +91,43 @@ internal static class ForkCommand
 
         Tell(origin, snapshot.CheckpointNumber, name, newPath);
         return ExitCode.Success;
+    }
+
+    /// <summary>Sends a checkpoint from the one store to the other; every page is checked on both sides.</summary>
+    private static async Task CopyAsync(HeapSnapshot snapshot, HeapStore copy, string name)
+    {
+        var pipe = new Pipe();
+        Task sending = SendAsync();
+        Task receiving = ReceiveAsync();
+        await Task.WhenAll(sending, receiving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // When one end fails, all that the other knows is that the stream broke off.
+        await (receiving.Exception?.InnerException is null or HeapTransferException ? sending : receiving).ConfigureAwait(false);
+        await receiving.ConfigureAwait(false);
+
+        async Task SendAsync()
+        {
+            try
+            {
+                await HeapTransfer.SendAsync(null, snapshot, pipe.Writer).ConfigureAwait(false);
+            }
+            finally
+            {
+                await pipe.Writer.CompleteAsync().ConfigureAwait(false);
+            }
+        }
+
+        async Task ReceiveAsync()
+        {
+            try
+            {
+                await HeapTransfer.ReceiveAsync(copy, pipe.Reader, new ReceiveOptions { HeapName = name }).ConfigureAwait(false);
+            }
+            finally
+            {
+                await pipe.Reader.CompleteAsync().ConfigureAwait(false);
+            }
+        }
     }
 
     private static HeapStore Open(string path)

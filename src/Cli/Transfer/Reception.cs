@@ -18,14 +18,13 @@ internal sealed class Reception(string path, HeapStore store, string? heapName, 
     private const long SaveIntervalBytes = 16L << 20;
 
     /// <summary>
-    /// Whether the file's note is about this checkpoint: of a program, it tells how much of its output was shown since, so that none is shown again elsewhere. It is, of the
-    /// latest checkpoint of the only heap.
+    /// Whether the heap's note goes along with this checkpoint: of a program, it tells how much of its output was shown since, so that what is left is shown elsewhere, and
+    /// nothing twice. It speaks of the latest checkpoint alone.
     /// </summary>
     /// <param name="store">The store.</param>
     /// <param name="checkpoint">The checkpoint.</param>
-    /// <returns>Whether it is.</returns>
-    public static bool NoteBelongsTo(HeapStore store, HeapSnapshot checkpoint) =>
-        store.Heaps is [{ } only] && only.LatestCheckpoint == checkpoint.CheckpointNumber;
+    /// <returns>Whether it does.</returns>
+    public static bool NoteBelongsTo(HeapStore store, HeapSnapshot checkpoint) => store.GetHeap(checkpoint.HeapName).LatestCheckpoint == checkpoint.CheckpointNumber;
 
     /// <summary>Receives a stream.</summary>
     /// <param name="reader">Where from.</param>
@@ -35,9 +34,10 @@ internal sealed class Reception(string path, HeapStore store, string? heapName, 
     {
         var options = new ReceiveOptions { HeapName = heapName, SaveIntervalBytes = SaveIntervalBytes };
         ReceivedCheckpoint received = await HeapTransfer.ReceiveAsync(store, reader, options, progress, cancellation).ConfigureAwait(false);
-        if (received.Note.Length > 0 && store.Heaps.Count == 1)
+        if (received.Note.Length > 0)
         {
-            store.WriteNote(received.Note.Span);
+            using PersistentHeap heap = store.OpenHeap(received.HeapName);
+            heap.WriteNote(received.Note.Span);
         }
 
         return string.Create(

@@ -177,7 +177,7 @@ internal struct HeapRecord
     /// <summary>In a heap that is being received, what is to become of it; all zero in any other.</summary>
     public ReceiveRecord Receive;
 
-    /// <summary>The number of the checkpoint that the heap was forked with or last went back to, and has gone straight on from since; 0 if since it was created.</summary>
+    /// <summary>The number of the checkpoint that the heap was forked with, last went back to or was last received as, and has gone straight on from since; 0 if since it was created.</summary>
     public ulong BranchNumber;
 
     [InlineArray(FileLayout.HeapNameBytesMax)]

@@ -143,8 +143,8 @@ internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, Pipe
 
     private void WriteNote()
     {
-        Span<byte> note = stackalloc byte[HeapStore.NoteLengthMax];
-        if (to.Store.TryReadNote(note, out var length) && length > 0)
+        Span<byte> note = stackalloc byte[PersistentHeap.NoteLengthMax];
+        if (to.TryReadNote(note, out var length) && length > 0)
         {
             WriteBlock(BlockKind.Note, note[..length], [], 0, 0);
         }

@@ -81,7 +81,7 @@ internal enum BlockKind : uint
     /// <summary>An <see cref="EndRecord"/>; nothing follows.</summary>
     End = 2,
 
-    /// <summary>The note of the sender's store, if it is sent: once, after the pages.</summary>
+    /// <summary>The note of the sender's heap, if it is sent: once, after the pages.</summary>
     Note = 3,
 }
 

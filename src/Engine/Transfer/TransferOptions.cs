@@ -7,7 +7,8 @@ public sealed record SendOptions
     public TransferResumePoint? ResumeFrom { get; init; }
 
     /// <summary>
-    /// Whether the store's note (<see cref="HeapStore.WriteNote(ReadOnlySpan{byte})"/>) is sent, too, as it is when the pages have been sent. It is for whoever receives to decide what becomes of it.
+    /// Whether the heap's note (<see cref="PersistentHeap.WriteNote"/>) is sent, too, as it is when the pages have been sent: the heap moves, and is not only copied. It is
+    /// for whoever receives to decide what becomes of it.
     /// </summary>
     public bool IncludesNote { get; init; }
 }
@@ -40,7 +41,7 @@ public sealed record ReceiveOptions
 /// <param name="Bytes">Bytes of the stream.</param>
 public sealed record ReceivedCheckpoint(string HeapName, CheckpointInfo Checkpoint, long Added, long Changed, long Removed, long Bytes)
 {
-    /// <summary>The note of the sender's store, if it was sent; empty otherwise. It was not made this store's note: <see cref="HeapStore.WriteNote(ReadOnlySpan{byte})"/> does that.</summary>
+    /// <summary>The note of the sender's heap, if it was sent; empty otherwise. It was not made the note of the heap here: <see cref="PersistentHeap.WriteNote"/> does that.</summary>
     public ReadOnlyMemory<byte> Note { get; init; }
 }
 

@@ -32,7 +32,7 @@ internal sealed class TransferStreamReader(PipeReader reader)
     /// <summary>What the stream held so far.</summary>
     public ref readonly EndRecord Totals => ref _totals;
 
-    /// <summary>The note of the sender's store; empty if there was none.</summary>
+    /// <summary>The note of the sender's heap; empty if there was none.</summary>
     public ReadOnlyMemory<byte> Note { get; private set; }
 
     /// <summary>Bytes read so far.</summary>
@@ -122,7 +122,7 @@ internal sealed class TransferStreamReader(PipeReader reader)
             && block.Contents <= TransferFormat.BlockContentsMax
             && block.Length == (block.Records * TransferFormat.RecordSize) + (block.Contents * FileLayout.PageSize),
         BlockKind.End => block is { Records: 0, Contents: 0, Length: EndRecord.Size },
-        BlockKind.Note => block is { Records: 0, Contents: 0, Length: >= 1 and <= FileLayout.NoteLengthMax },
+        BlockKind.Note => block is { Records: 0, Contents: 0, Length: >= 1 and <= FileLayout.HeapNoteLengthMax },
         _ => false,
     };
 

@@ -1,5 +1,7 @@
+using System.IO.Pipelines;
 using Everheap.Engine.Storage;
 using Everheap.Engine.Tests.Simulation;
+using Everheap.Engine.Transfer;
 
 namespace Everheap.Engine.Tests.Faults;
 
@@ -99,6 +101,40 @@ internal sealed class HeapNoteTests
         using HeapStore after = AfterDeath();
         using PersistentHeap found = after.OpenHeap("heap");
         Assert.That(Note(found), Is.EqualTo(new byte[] { 2 }));
+    }
+
+    [Test]
+    public async Task What_is_received_from_another_store_makes_the_note_void()
+    {
+        using var source = HeapStore.Create(new SimulatedMedium(2), Options);
+        using PersistentHeap origin = source.CreateHeap("heap");
+        origin.Checkpoint();
+        source.Retain("heap", 1);
+        await TransferAsync(null, 1);
+        using (PersistentHeap heap = _store.OpenHeap("heap"))
+        {
+            Assert.That(Note(heap), Is.Null);
+            heap.WriteNote([1]);
+            Assert.That(Note(heap), Is.EqualTo(new byte[] { 1 }));
+        }
+
+        origin.Write(SimulatedStores.Address, [1]);
+        origin.Checkpoint();
+        await TransferAsync(1, 2);
+        using PersistentHeap advanced = _store.OpenHeap("heap");
+        Assert.That(advanced.LatestCheckpointNumber, Is.EqualTo(2));
+        Assert.That(Note(advanced), Is.Null);
+        Assert.That(_store.GetHeap("heap").BranchCheckpoint, Is.EqualTo(2));
+
+        async Task TransferAsync(long? from, long to)
+        {
+            var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+            using HeapSnapshot? before = from is null ? null : source.OpenSnapshot("heap", from);
+            using HeapSnapshot after = source.OpenSnapshot("heap", to);
+            await HeapTransfer.SendAsync(before, after, pipe.Writer);
+            await pipe.Writer.CompleteAsync();
+            await HeapTransfer.ReceiveAsync(_store, pipe.Reader);
+        }
     }
 
     [Test]

@@ -1,4 +1,6 @@
+using System.IO.Pipelines;
 using Everheap.Engine.Tests.Simulation;
+using Everheap.Engine.Transfer;
 
 namespace Everheap.Engine.Tests.History;
 
@@ -77,9 +79,8 @@ internal sealed class SharedReadingTests
         // Not retained, its pages were written over.
         HeapException refusal = Assert.Throws<HeapException>(() => AssertFilled(snapshot, version: 1))!;
         Assert.That(refusal.Message, Does.Contain("checkpoint 1 of heap 'main' was dropped, or moved by a compaction, by the process that writes the store"));
-        using HeapStore other = HeapStore.Create(_folder.File("other.heap"));
-        Assert.That(() => other.CopyHeap(snapshot, "copy"), Throws.TypeOf<HeapException>().With.Message.Contains("was dropped"));
-        Assert.That(other.HeapNames, Is.Empty);
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        Assert.That(async () => await HeapTransfer.SendAsync(null, snapshot, pipe.Writer), Throws.TypeOf<HeapException>().With.Message.Contains("was dropped"));
         Assert.That(() => shared.Difference(snapshot, snapshot).Count(), Is.Zero);
     }
 
@@ -162,27 +163,28 @@ internal sealed class SharedReadingTests
     }
 
     [Test]
-    public void A_copy_in_another_store_is_the_checkpoint_and_goes_on_by_itself()
+    public async Task A_checkpoint_is_sent_past_the_lock_and_goes_its_own_way_where_it_is_received()
     {
         ulong range = _heap.Allocate(100_000);
         _heap.Checkpoint();
         _store.Retain("main", 2);
-        _store.SetRetention("main", new RetentionPolicy { KeepLast = 3, KeepFor = TimeSpan.FromMinutes(1) });
         using HeapStore shared = HeapStore.OpenShared(StorePath);
         using HeapSnapshot snapshot = shared.OpenSnapshot("main", 2);
         SimulatedStores.Fill(_heap, Address, Pages, version: 2);
         _heap.Checkpoint();
 
         using HeapStore other = HeapStore.Create(_folder.File("other.heap"));
-        HeapInfo info = other.CopyHeap(snapshot, "copy");
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        await HeapTransfer.SendAsync(null, snapshot, pipe.Writer);
+        await pipe.Writer.CompleteAsync();
+        await HeapTransfer.ReceiveAsync(other, pipe.Reader, new ReceiveOptions { HeapName = "copy" });
+        HeapInfo info = other.GetHeap("copy");
         Assert.Multiple(() =>
         {
             Assert.That(info.LatestCheckpoint, Is.EqualTo(2));
             Assert.That(info.BranchCheckpoint, Is.EqualTo(2));
             Assert.That(info.OriginCheckpoint, Is.EqualTo(2));
             Assert.That(info.OriginName, Is.Null);
-            Assert.That(info.Retention, Is.EqualTo(new RetentionPolicy { KeepLast = 3, KeepFor = TimeSpan.FromMinutes(1) }));
-            Assert.That(other.History("copy").Select(checkpoint => checkpoint.Number), Is.EqualTo(new[] { 2L }));
         });
         using PersistentHeap copy = other.OpenHeap("copy");
         SimulatedStores.AssertFilled(copy, Address, Pages, version: 1);
@@ -191,7 +193,6 @@ internal sealed class SharedReadingTests
         Assert.That(copy.Allocate(4096), Is.Not.InRange(range, range + 100_000 - 1));
         Assert.That(copy.Checkpoint().Number, Is.EqualTo(3));
         Assert.That(other.Verify().Problems, Is.Empty);
-        Assert.That(() => other.CopyHeap(snapshot, "copy"), Throws.TypeOf<HeapException>().With.Message.Contains("there is a heap 'copy' already"));
     }
 
     private static void AssertFilled(HeapSnapshot snapshot, int version)

@@ -227,18 +227,19 @@ internal sealed class RoundTripTests
     }
 
     [Test]
-    public void The_note_of_the_store_goes_along_if_that_is_wanted_and_is_handed_over_not_written()
+    public void The_note_of_the_heap_goes_along_if_that_is_wanted_and_is_handed_over_not_written()
     {
         SimulatedStores.Fill(_heap, Address, 3, version: 1);
         _heap.Checkpoint();
         using HeapSnapshot snapshot = _bench.Source.OpenSnapshot(TransferBench.HeapName);
         byte[] without = Send();
-        _bench.Source.WriteNote([1, 2, 3]);
+        _heap.WriteNote([1, 2, 3]);
         byte[] with = Send();
         Assert.That(with, Has.Length.EqualTo(without.Length + BlockHeader.Size + 3));
         Assert.That(_bench.Receive(without, "without").Note.Length, Is.Zero);
         Assert.That(_bench.Receive(with, "with").Note.ToArray(), Is.EqualTo(new byte[] { 1, 2, 3 }));
-        Assert.That(_bench.Target.TryReadNote(new byte[HeapStore.NoteLengthMax], out _), Is.False);
+        using PersistentHeap received = _bench.Target.OpenHeap("with");
+        Assert.That(received.TryReadNote(new byte[PersistentHeap.NoteLengthMax], out _), Is.False);
 
         byte[] Send()
         {

@@ -7,14 +7,15 @@ namespace Everheap.Vm.Wasi.Streams;
 /// survives the death of the process at any moment. Invariant: it never claims more than was done.
 /// </summary>
 /// <remarks>
-/// Layout, little-endian: magic (4 bytes), version (4), the program's number (8), seals whose file changes are on the host (8), then
+/// Layout, little-endian: magic (4 bytes), version (2), flags (2; 1: written at a branch, before a checkpoint of the program's own), the program's number (8), seals whose file changes are on the host (8), then
 /// for each stream bytes shown (8), device (8), inode (8) and start in the regular file (8; device and inode 0 if it is none).
 /// The store guards the note with a checksum. Any thread.
 /// </remarks>
 internal sealed class ReleaseNote
 {
     private const uint Magic = 0x4E_48_45_45; // "EEHN"
-    private const uint Version = 1;
+    private const ushort Version = 1;
+    private const ushort BranchFlag = 1;
     private const int HeaderBytes = 24;
     private const int StreamBytes = 32;
     private const int NoteBytes = HeaderBytes + (2 * StreamBytes);
@@ -25,11 +26,18 @@ internal sealed class ReleaseNote
     private readonly StreamNote[] _streams = new StreamNote[2];
     private ulong _appliedSeal;
 
-    private ReleaseNote(IHeapSpace heap, ulong program)
+    private ReleaseNote(IHeapSpace heap, ulong program, bool isOfBranch)
     {
         _heap = heap;
         _program = program;
+        IsOfBranch = isOfBranch;
     }
+
+    /// <summary>
+    /// Whether it is of a program that was forked or taken back, and had made no checkpoint of its own when it was opened: it knows what that program has shown, and nothing
+    /// of what was before.
+    /// </summary>
+    public bool IsOfBranch { get; }
 
     /// <summary>The seal whose file changes, and all before it, are on the host.</summary>
     public ulong AppliedSeal
@@ -45,9 +53,10 @@ internal sealed class ReleaseNote
 
     /// <summary>Starts a new note.</summary>
     /// <param name="heap">The heap.</param>
-    /// <param name="program">A number that no other program has.</param>
+    /// <param name="program">A number that no other program has but its forks.</param>
+    /// <param name="isOfBranch">See <see cref="IsOfBranch"/>.</param>
     /// <returns>The note, not written yet.</returns>
-    public static ReleaseNote Create(IHeapSpace heap, ulong program) => new(heap, program);
+    public static ReleaseNote Create(IHeapSpace heap, ulong program, bool isOfBranch) => new(heap, program, isOfBranch);
 
     /// <summary>Reads the note.</summary>
     /// <param name="heap">The heap.</param>
@@ -58,13 +67,14 @@ internal sealed class ReleaseNote
         Span<byte> bytes = stackalloc byte[256];
         if (!heap.TryReadNote(bytes, out int length) || length != NoteBytes
             || BinaryPrimitives.ReadUInt32LittleEndian(bytes) != Magic
-            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]) != Version
+            || BinaryPrimitives.ReadUInt16LittleEndian(bytes[4..]) != Version
             || BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]) != program)
         {
             return null;
         }
 
-        var note = new ReleaseNote(heap, program) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]) };
+        bool isOfBranch = (BinaryPrimitives.ReadUInt16LittleEndian(bytes[6..]) & BranchFlag) != 0;
+        var note = new ReleaseNote(heap, program, isOfBranch) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]) };
         for (int i = 0; i < 2; i++)
         {
             var entry = bytes.Slice(HeaderBytes + (i * StreamBytes), StreamBytes);
@@ -119,7 +129,8 @@ internal sealed class ReleaseNote
     {
         Span<byte> bytes = stackalloc byte[NoteBytes];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Magic);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[4..], Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes[4..], Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes[6..], IsOfBranch ? BranchFlag : (ushort)0);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], _program);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], _appliedSeal);
         for (int i = 0; i < 2; i++)
