@@ -206,7 +206,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>
     /// Seals the heap as it is now, and returns while a thread of the store's own writes it. If a checkpoint is being written already, waits for that first.
     /// </summary>
-    /// <remarks>The seal takes time by the pages changed since the last: some 0.02 us each.</remarks>
+    /// <remarks>The seal takes time by the pages changed since the last: some 0.002 us each if they were changed through a window, 0.4 us in a pinned range.</remarks>
     /// <exception cref="HeapFullException">There still is no room for the checkpoint before, which had none: that has to be completed first.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
     /// <exception cref="HeapException">The store was opened for reading only.</exception>

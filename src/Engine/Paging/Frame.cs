@@ -6,6 +6,10 @@ namespace Everheap.Engine.Paging;
 /// A frame's life: Free, then Clean when something is loaded into it, Dirty at the first change in an epoch, Sealed when that epoch ends, Clean again when
 /// the checkpoint writer has written it, Free when it is evicted. An eviction takes a Dirty frame over Clean to Free at once, by writing it.
 /// </summary>
+/// <remarks>
+/// Epochs are even and odd by turns, and no more than two are of interest at a time: of a frame that was changed in the current one it is said that it is Dirty, of one
+/// that was changed in the sealed one, that it is Sealed. So a seal makes Sealed of Dirty for all frames at once, without touching any.
+/// </remarks>
 internal enum FrameState : byte
 {
     /// <summary>Holds nothing.</summary>
@@ -14,11 +18,11 @@ internal enum FrameState : byte
     /// <summary>Holds what its parent's entry names.</summary>
     Clean,
 
-    /// <summary>Changed in the current epoch. Only such a page has entries in store tables.</summary>
-    Dirty,
+    /// <summary>Changed in an even epoch.</summary>
+    ChangedEven,
 
-    /// <summary>Changed in the sealed epoch and not written yet: its content does not change until the checkpoint writer has taken it.</summary>
-    Sealed,
+    /// <summary>Changed in an odd epoch.</summary>
+    ChangedOdd,
 }
 
 /// <summary>More about a frame.</summary>

@@ -51,7 +51,7 @@ internal sealed unsafe partial class Pager
             var frame = _hand;
             _hand = frame + 1 == _pool.Touched ? 0 : frame + 1;
             ref var info = ref _infos[frame];
-            if (info.State is FrameState.Free or FrameState.Sealed || info.Children != 0 || (info.Flags & FrameFlags.Pinned) != 0)
+            if (info.State == FrameState.Free || info.State == _sealedState || info.Children != 0 || (info.Flags & FrameFlags.Pinned) != 0)
             {
                 continue;
             }

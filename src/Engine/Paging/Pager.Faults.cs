@@ -34,7 +34,7 @@ internal sealed unsafe partial class Pager
             _softFaults++;
         }
 
-        while (_infos[frame].State == FrameState.Sealed)
+        while (_infos[frame].State == _sealedState)
         {
             // Copy it if there is a frame to be had; otherwise the writer will have taken it soon.
             if (TryTakeFrame(out var copy))
@@ -47,7 +47,7 @@ internal sealed unsafe partial class Pager
 
         if (_infos[frame].State == FrameState.Clean)
         {
-            _infos[frame].State = FrameState.Dirty;
+            _infos[frame].State = _dirtyState;
             _pool.Append(ref _dirty[0], frame);
         }
 
@@ -65,7 +65,7 @@ internal sealed unsafe partial class Pager
         from.Flags |= FrameFlags.Orphan;
         to.Key = from.Key;
         to.Parent = from.Parent;
-        to.State = FrameState.Dirty;
+        to.State = _dirtyState;
         _infos[to.Parent].Children++;
         _index.Add(copy);
         _pool.Append(ref _dirty[0], copy);

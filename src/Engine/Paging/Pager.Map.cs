@@ -119,14 +119,14 @@ internal sealed unsafe partial class Pager
     private void DropFrame(int frame)
     {
         ref var info = ref _infos[frame];
-        if (info.State == FrameState.Sealed)
+        if (info.State == _sealedState)
         {
             info.Flags |= FrameFlags.Orphan;
             _index.Remove(frame);
             return;
         }
 
-        if (info.State == FrameState.Dirty)
+        if (info.State == _dirtyState)
         {
             _pool.Remove(ref _dirty[0], frame);
         }
@@ -212,7 +212,7 @@ internal sealed unsafe partial class Pager
         ref var info = ref _infos[node];
         if (info.State == FrameState.Clean)
         {
-            info.State = FrameState.Dirty;
+            info.State = _dirtyState;
             _pool.Append(ref _dirty[FrameKey.Level(info.Key)], node);
         }
     }

@@ -238,14 +238,4 @@ internal sealed unsafe partial class Pager : IDisposable
 
         return had;
     }
-
-    private void ClearStoreEntries(ulong page)
-    {
-        foreach (var window in _windows)
-        {
-            window.ClearStore(page);
-        }
-
-        _cache?.ClearStore(page);
-    }
 }

@@ -58,11 +58,16 @@ internal sealed unsafe class ReservedMemory : IDisposable
     }
 
     /// <summary>Makes all of it zero again, and gives back what memory it took, where the system can.</summary>
-    public void Clear()
+    public void Clear() => Clear(0, (long)_length);
+
+    /// <summary>Makes a part zero again, and gives back what memory it took, where the system can.</summary>
+    /// <param name="offset">Where it begins; at a page.</param>
+    /// <param name="length">Bytes; whole pages.</param>
+    public void Clear(long offset, long length)
     {
-        if (!Libc.IsAvailable || Libc.Advise((nint)_start, _length, Libc.AdviseDontNeed) != 0)
+        if (!Libc.IsAvailable || Libc.Advise((nint)(Start + offset), (nuint)length, Libc.AdviseDontNeed) != 0)
         {
-            NativeMemory.Clear(_start, _length);
+            NativeMemory.Clear(Start + offset, (nuint)length);
         }
     }
 
