@@ -189,6 +189,27 @@ public sealed unsafe class TranslationWindow : IDisposable
         return true;
     }
 
+    /// <summary>Takes the store entry of a page away.</summary>
+    internal void ClearStore(ulong page)
+    {
+        var index = page - _firstPage;
+        if (index < WindowPages)
+        {
+            _store[index] = null;
+        }
+    }
+
+    /// <summary>Takes both entries of many pages away.</summary>
+    internal void Clear(ulong firstPage, ulong pages)
+    {
+        var first = Math.Max(firstPage, _firstPage);
+        var end = Math.Min(firstPage + pages, _firstPage + WindowPages);
+        for (var page = first; page < end; page++)
+        {
+            Clear(page);
+        }
+    }
+
     private static int ToEndOfPage(ulong offset, int maxLength) =>
         Math.Min(maxLength, (1 << PageShift) - (int)(offset & OffsetMask));
 

@@ -39,6 +39,12 @@ internal enum FrameFlags : byte
 
     /// <summary>Never evicted.</summary>
     Pinned = 4,
+
+    /// <summary>
+    /// Sealed, an orphan, and what the page had when it was sealed, which itself is in a pinned range. It becomes the page's frame again if the range is given up
+    /// before the page has changed.
+    /// </summary>
+    PinnedCopy = 8,
 }
 
 /// <summary>What is known of a frame: 32 bytes beside its 4096.</summary>
@@ -57,7 +63,7 @@ internal struct Frame
     /// <summary>The frame of the node that has this one's entry; -1 for the root.</summary>
     public int Parent;
 
-    /// <summary>Resident frames (orphans included) whose parent this is, deferred places below it, and pins. Not evicted unless 0.</summary>
+    /// <summary>Resident frames (orphans included) whose parent this is, deferred places below it, and pinned ranges that have pages below it. Not evicted unless 0.</summary>
     public int Children;
 
     /// <summary>How many of <see cref="Children"/> are deferred places.</summary>

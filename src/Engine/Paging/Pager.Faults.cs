@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Everheap.Engine.Storage;
 
@@ -75,6 +76,11 @@ internal sealed unsafe partial class Pager
 
     private int LoadPage(ulong page, bool create, bool isOverwritten)
     {
+        if (TryFindPinned(page, out _, out _))
+        {
+            throw new UnreachableException($"Page {page} is in a pinned range, and is to be given a frame.");
+        }
+
         var leaf = FindNode(1, page >> FileLayout.NodeShift, create, out _);
         if (leaf < 0 || (!create && Locate(page, leaf).Place == 0))
         {
@@ -238,7 +244,8 @@ internal sealed unsafe partial class Pager
             offset);
     }
 
-    private void ThrowIfNotWritable()
+    /// <summary>Refuses a change if the store takes none.</summary>
+    internal void ThrowIfNotWritable()
     {
         _channel.ThrowIfFailed();
         if (_space is null)

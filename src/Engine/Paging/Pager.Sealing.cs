@@ -35,7 +35,12 @@ internal sealed unsafe partial class Pager
     private long _epochEvictedBytes;
 
     /// <summary>Closes the epoch: everything Dirty becomes Sealed. The previous checkpoint is complete, so that nothing is Sealed before.</summary>
-    /// <remarks>Takes time by the store entries that were installed in the epoch, and by nothing else.</remarks>
+    /// <remarks>
+    /// Takes time by the store entries that were installed in the epoch, and by the marked pages of pinned ranges, and by nothing else. What it throws, it throws before
+    /// anything is sealed.
+    /// </remarks>
+    /// <exception cref="HeapFullException">Pinned pages had to be written, and there is no room.</exception>
+    /// <exception cref="HeapFailedException">Pinned pages had to be written, and that failed.</exception>
     /// <param name="evictedPages">Pages written in this epoch already, by eviction.</param>
     /// <param name="evictedBytes">Bytes written in this epoch already, by eviction.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -43,6 +48,7 @@ internal sealed unsafe partial class Pager
     {
         lock (_gate)
         {
+            SealPinned();
             foreach (var window in _windows)
             {
                 window.ClearStores();
@@ -85,6 +91,9 @@ internal sealed unsafe partial class Pager
 
     /// <summary>The content of a sealed frame, which does not change.</summary>
     public ReadOnlySpan<byte> SealedContent(int frame) => _pool.Span(frame);
+
+    /// <summary>Whether a sealed frame is likelier than others to hold nothing but zeros: cleared pages of pinned ranges do.</summary>
+    public bool MayBeEmpty(int frame) => (_infos[frame].Flags & FrameFlags.PinnedCopy) != 0;
 
     /// <summary>What the sealed epoch took and gave back. The writer's, once the map has been written.</summary>
     public SpaceDelta SealedDelta => _sealedDelta!;

@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
     public const int AdviseRandom = 1;
     public const int AdviseDontNeed = 4;
     public const int AdviseHugePage = 14;
+    public const int AdviseNoHugePage = 15;
     public const int SeekEnd = 2;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
