@@ -178,12 +178,12 @@ public sealed unsafe class PinnedRange : IDisposable
     /// <summary>The page is part of a checkpoint as it is.</summary>
     internal void Unmark(int index) => _marks[index] = 0;
 
-    /// <summary>The first marked page from one on; -1 if there is none.</summary>
+    /// <summary>The first marked page from one on; the number of pages if there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal int NextMark(int from)
     {
         var distance = Marks[from..].IndexOfAnyExcept((byte)0);
-        return distance < 0 ? -1 : from + distance;
+        return distance < 0 ? _pages : from + distance;
     }
 
     /// <summary>The frame of the leaf that one of its pages is in.</summary>

@@ -61,7 +61,7 @@ internal sealed unsafe partial class Pager
         while (done < wanted)
         {
             var count = 0;
-            while (count < Math.Min(BatchPages, wanted - done) && (next = range.NextMark(next)) >= 0)
+            while (count < Math.Min(BatchPages, wanted - done) && (next = range.NextMark(next)) < range.Pages)
             {
                 _batch[count++] = next++;
             }
@@ -132,7 +132,7 @@ internal sealed unsafe partial class Pager
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CopyAside(PinnedRange range)
     {
-        for (var index = range.NextMark(0); index >= 0; index = range.NextMark(index + 1))
+        for (var index = range.NextMark(0); index < range.Pages; index = range.NextMark(index + 1))
         {
             if (!_pool.TryTake(out var frame))
             {
