@@ -253,9 +253,15 @@ internal sealed unsafe class PinnedRangeCheckpointTests
         SimulatedStores.Fill(_heap, Start + (1UL << 30), 220, version: 2);
         int refusals = 0;
         int version = 2;
+        using TranslationWindow window = _heap.OpenWindow(Start);
         for (; refusals < 3; version++)
         {
             Fill(range, 0, Pages, version);
+            for (ulong i = 0; i < Pages; i++)
+            {
+                _ = window.Store(i * PageSize); // an entry for each
+            }
+
             try
             {
                 _heap.Checkpoint();
@@ -268,6 +274,16 @@ internal sealed unsafe class PinnedRangeCheckpointTests
         }
 
         AssertRange(range, 0, Pages, version - 1);
+
+        // What the last seal had written before it was refused counts as unchanged, and has to be marked anew by the next store.
+        for (ulong i = 0; i < Pages; i++)
+        {
+            nint entry = *(nint*)((byte*)window.LoadTable + TranslationWindow.StoreTableDistance + (i * 8));
+            byte* page = entry != 0 ? (byte*)entry + (i * PageSize) : window.Store(i * PageSize);
+            SimulatedStores.PageContent((Start / PageSize) + i, version).CopyTo(new Span<byte>(page, (int)PageSize));
+        }
+
+        version++;
         _medium.Capacity = long.MaxValue;
         Fill(range, 0, 50, version);
         _heap.Checkpoint();
