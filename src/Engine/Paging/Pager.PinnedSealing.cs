@@ -123,10 +123,7 @@ internal sealed unsafe partial class Pager
         }
 
         range.Unmark(index);
-        foreach (var window in _windows)
-        {
-            window.ClearStore(page);
-        }
+        ClearStoreEntries(page);
     }
 
     /// <summary>Gives every marked page of a range an orphan with its content. There are frames enough.</summary>

@@ -167,11 +167,7 @@ internal sealed unsafe partial class Pager
         while (range.Pages < end)
         {
             var count = MoveIn(range, range.FirstPage + (ulong)range.Pages, leaf, end - range.Pages);
-            foreach (var window in _windows)
-            {
-                window.Clear(range.FirstPage + (ulong)range.Pages, (ulong)count);
-            }
-
+            ClearEntries(range.FirstPage + (ulong)range.Pages, (ulong)count);
             range.Pages += count;
         }
     }
@@ -279,11 +275,7 @@ internal sealed unsafe partial class Pager
     private void MoveOut(PinnedRange range, int from)
     {
         var end = range.Pages;
-        foreach (var window in _windows)
-        {
-            window.Clear(range.FirstPage + (ulong)from, (ulong)(end - from));
-        }
-
+        ClearEntries(range.FirstPage + (ulong)from, (ulong)(end - from));
         if (_isMapSealed)
         {
             TakeBackCopies(range, from);

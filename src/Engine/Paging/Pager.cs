@@ -298,4 +298,28 @@ internal sealed unsafe partial class Pager : IDisposable
 
         return had;
     }
+
+    /// <summary>Takes the entries of many pages out of every table.</summary>
+    private void ClearEntries(ulong firstPage, ulong pages)
+    {
+        foreach (var window in _windows)
+        {
+            window.Clear(firstPage, pages);
+        }
+
+        for (ulong i = 0; _cache is not null && i < pages; i++)
+        {
+            _cache.Clear(firstPage + i);
+        }
+    }
+
+    private void ClearStoreEntries(ulong page)
+    {
+        foreach (var window in _windows)
+        {
+            window.ClearStore(page);
+        }
+
+        _cache?.ClearStore(page);
+    }
 }

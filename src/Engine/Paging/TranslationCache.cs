@@ -30,11 +30,11 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Set in a tag whose page may be stored to, in the epoch that the tag names.</summary>
     private const ulong Writable = 1UL << 63;
 
-    /// <summary>From this bit on a tag that is <see cref="Writable"/> names its epoch; page numbers end below.</summary>
-    private const int EpochShift = 40;
+    /// <summary>From this bit on a tag that is <see cref="Writable"/> names its epoch. No address has a page number that reaches there.</summary>
+    private const int EpochShift = 64 - FileLayout.PageShift;
 
     /// <summary>Epochs that can be told apart.</summary>
-    private const ulong EpochCount = Present >> EpochShift;
+    internal const ulong EpochCount = Present >> EpochShift;
 
     /// <summary>What of a tag says whether the page may be read.</summary>
     private const ulong LoadMask = Present | ((1UL << EpochShift) - 1);

@@ -27,15 +27,14 @@ internal sealed class PinnedRangeModelTests
     [TestCaseSource(nameof(FewSeeds))]
     public void A_crash_at_any_io_leaves_the_last_checkpoint_or_the_one_in_flight(int seed)
     {
-        List<(SparseImage Durable, UnflushedIo[] Unflushed, SortedDictionary<long, HeapModel> Acceptable)> moments = [];
+        List<(CrashMoment Medium, SortedDictionary<long, HeapModel> Acceptable)> moments = [];
         SimulatedMedium medium = new(seed);
         using PinnedRun run = new(medium, seed);
         medium.BeforeIo = io =>
         {
             if (run.IsCreated && (TestSeeds.IsLong || io % CrashStride == 0))
             {
-                (SparseImage durable, UnflushedIo[] unflushed) = medium.Capture();
-                moments.Add((durable, unflushed, run.Acceptable()));
+                moments.Add((medium.Capture(), run.Acceptable()));
             }
         };
         run.Run(CrashSteps);
@@ -46,7 +45,7 @@ internal sealed class PinnedRangeModelTests
         {
             CrashFlavour flavour = Flavours[i % Flavours.Length];
             string when = $"seed {seed}, crash {i}, {flavour}";
-            SparseImage image = CrashImage.Build(moments[i].Durable, moments[i].Unflushed, flavour, random);
+            SparseImage image = moments[i].Medium.Image(flavour, random);
             using HeapStore store = HeapStore.Open(new SimulatedMedium(seed, image), PinnedRun.Options);
             using PersistentHeap heap = store.OpenHeap(SimulatedStores.HeapName);
             long number = (long)heap.LatestCheckpointNumber;

@@ -27,7 +27,7 @@ internal sealed class ReceiveCrashTests
     {
         using Scene scene = new(isDifference);
         SimulatedMedium medium = new(seed, scene.Before);
-        List<(SparseImage Durable, UnflushedIo[] Unflushed)> moments = [];
+        List<CrashMoment> moments = [];
         using (HeapStore store = HeapStore.Open(medium, TransferBench.Options))
         {
             medium.BeforeIo = _ => moments.Add(medium.Capture());
@@ -44,7 +44,7 @@ internal sealed class ReceiveCrashTests
             {
                 CrashFlavour flavour = Flavours[((io * ImagesPerCrash) + i) % Flavours.Length];
                 Random random = new(seed + (io * 1000) + i);
-                SparseImage image = CrashImage.Build(moments[io].Durable, moments[io].Unflushed, flavour, random);
+                SparseImage image = moments[io].Image(flavour, random);
                 Outcome outcome = scene.Recover(image, random, $"seed {seed}, crash at I/O {io}, {flavour} ({i})");
                 kept += outcome == Outcome.Kept ? 1 : 0;
                 whole += outcome == Outcome.Whole ? 1 : 0;
