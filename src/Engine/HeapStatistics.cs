@@ -24,13 +24,22 @@ public sealed record HeapStatistics
     /// <summary>Pages copied because a sealed page was written to before its checkpoint had written it.</summary>
     public long SealedCopies { get; init; }
 
+    /// <summary>Pages of pinned ranges that a seal copied aside.</summary>
+    public long PinnedCopies { get; init; }
+
+    /// <summary>Pages of pinned ranges that a seal had to write, as there were no frames to copy them to: these make a pause long.</summary>
+    public long PinnedWrites { get; init; }
+
+    /// <summary>Pages in pinned ranges, now. They count among <see cref="ResidentFrames"/>.</summary>
+    public long PinnedPages { get; init; }
+
     /// <summary>Pages that are resident and changed since the last seal, now.</summary>
     public long DirtyPages { get; init; }
 
     /// <summary>Bytes of <see cref="DirtyPages"/>.</summary>
     public long DirtyBytes { get; init; }
 
-    /// <summary>Frames in use, now: pages and nodes of the page map.</summary>
+    /// <summary>Frames in use, now: pages, those in pinned ranges included, and nodes of the page map.</summary>
     public long ResidentFrames { get; init; }
 
     /// <summary>Frames the budget allows.</summary>

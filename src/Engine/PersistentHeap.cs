@@ -203,6 +203,47 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
             : throw new ArgumentException($"A window starts at a page, and 0x{address:x} does not.", nameof(address));
     }
 
+    /// <summary>
+    /// The length in bytes of the longest range that <see cref="PinRange"/> would take now, wherever it is: what the budget has left over beside other pinned ranges, a MiB for
+    /// everything else, and the page map's nodes above the range.
+    /// </summary>
+    public ulong PinnableBytes => (ulong)_pager.PinnablePages << PageShift;
+
+    /// <summary>Makes a range of addresses resident as a whole, in one piece of memory, until it is disposed or the heap is.</summary>
+    /// <param name="address">Where it begins; at a page.</param>
+    /// <param name="length">Bytes, at least 1; counted in whole pages. The range ends at or before <see cref="AddressEnd"/>.</param>
+    /// <param name="maxLength">Bytes that it may be extended to in the same place in memory (<see cref="PinnedRange.Extend"/>), which takes address space and a byte a page; 0: as
+    /// many as the length.</param>
+    /// <returns>The range. Checkpoints and <see cref="Revert"/> leave it pinned.</returns>
+    /// <remarks>
+    /// Takes time by what there is to load; what is evicted for it is written, if it has changed. A seal copies the pages of it that were marked as changed (some 0.4 us each), and
+    /// takes frames for the copies until they are written; if there are too few in the budget, it writes pages itself, and the pause is longer by that. So leave at least as much of the
+    /// budget unpinned as changes between two checkpoints.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The address is not at a page, the range is empty, or overlaps another that is pinned.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
+    /// <exception cref="HeapException">It is longer than the budget allows (<see cref="PinnableBytes"/>), or the store was opened for reading only.</exception>
+    /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file. Nothing is pinned.</exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    /// <exception cref="IOException">The medium cannot be read.</exception>
+    public PinnedRange PinRange(ulong address, ulong length, ulong maxLength = 0)
+    {
+        maxLength = Math.Max(length, maxLength);
+        CheckRange(address, maxLength);
+        ThrowIfReadOnly();
+        ArgumentOutOfRangeException.ThrowIfZero(length);
+        if ((address & (PageSize - 1)) != 0)
+        {
+            throw new ArgumentException($"A pinned range begins at a page, and 0x{address:x} does not.", nameof(address));
+        }
+
+        // More than the budget can never be pinned, so that much need not be set aside for it.
+        var pages = (length + PageSize - 1) >> PageShift;
+        var pagesMax = Math.Min((maxLength + PageSize - 1) >> PageShift, Math.Max(pages, (ulong)_pager.FrameCount));
+        return _pager.Pin(address >> PageShift, pages, pagesMax);
+    }
+
     /// <summary>Makes a checkpoint, and returns when it is durable.</summary>
     /// <exception cref="HeapFullException">There is no room for it, for now: what was sealed stays, and the next checkpoint completes it first.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier; the checkpoint before holds.</exception>
@@ -212,9 +253,12 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>
     /// Seals the heap as it is now, and returns while a thread of the store's own writes it. If a checkpoint is being written already, waits for that first.
     /// </summary>
-    /// <remarks>The seal takes time by the pages changed since the last: some 0.02 us each.</remarks>
-    /// <exception cref="HeapFullException">There still is no room for the checkpoint before, which had none: that has to be completed first.</exception>
-    /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
+    /// <remarks>The seal takes time by the pages changed since the last: some 0.002 us each if they were changed through a window, 0.4 us in a pinned range.</remarks>
+    /// <exception cref="HeapFullException">
+    /// There still is no room for the checkpoint before, which had none: that has to be completed first. Or pages of a pinned range had to be written, and there was no room for
+    /// them. Nothing was sealed.
+    /// </exception>
+    /// <exception cref="HeapFailedException">Writing to the store failed earlier, or now, for pages of a pinned range.</exception>
     /// <exception cref="HeapException">The store was opened for reading only.</exception>
     public PendingCheckpoint BeginCheckpoint()
     {
@@ -267,9 +311,10 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// </summary>
     /// <param name="checkpoint">The number of a retained checkpoint, or of the latest.</param>
     /// <returns>The new checkpoint.</returns>
-    /// <remarks>One commit, whatever the heap's size; frames are filled anew by faults.</remarks>
+    /// <remarks>One commit, whatever the heap's size; frames are filled anew by faults. Pinned ranges stay where they are, and are loaded anew.</remarks>
     /// <exception cref="HeapException">There is no such checkpoint, it is not retained, or the store was opened for reading only.</exception>
     /// <exception cref="HeapFullException">There is no room for the commit; nothing was changed.</exception>
+    /// <exception cref="HeapCorruptedException">A page of a pinned range does not match its checksum: the heap has gone back all the same, and that range is not pinned any more.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
     public CheckpointInfo Revert(long checkpoint)
     {

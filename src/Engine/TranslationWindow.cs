@@ -32,6 +32,10 @@ public sealed unsafe class TranslationWindow : IDisposable
     public const long StoreTableDistance = (WindowBytes >> PageShift) * 8;
 
     private const ulong WindowPages = (ulong)(WindowBytes >> PageShift);
+
+    /// <summary>Store entries that are noted between two seals at most: half a MiB.</summary>
+    internal const int InstalledMax = 1 << 17;
+
     private const ulong OffsetMask = (1UL << PageShift) - 1;
 
     private readonly Pager _pager;
@@ -39,6 +43,9 @@ public sealed unsafe class TranslationWindow : IDisposable
     private readonly ulong _firstPage;
     private readonly byte** _load;
     private readonly byte** _store;
+    private readonly ReservedMemory _installedMemory;
+    private readonly uint* _installed;
+    private int _installedCount;
     private bool _isDisposed;
 
     internal TranslationWindow(Pager pager, ulong address)
@@ -49,6 +56,8 @@ public sealed unsafe class TranslationWindow : IDisposable
         _tables = new ReservedMemory(2 * StoreTableDistance);
         _load = (byte**)_tables.Start;
         _store = (byte**)(_tables.Start + StoreTableDistance);
+        _installedMemory = new ReservedMemory(InstalledMax * sizeof(uint));
+        _installed = (uint*)_installedMemory.Start;
         pager.AddWindow(this);
     }
 
@@ -87,6 +96,17 @@ public sealed unsafe class TranslationWindow : IDisposable
         var index = Index(offset);
         var frame = _pager.Store(_firstPage + index);
         _load[index] = frame - (index << PageShift);
+        if (_store[index] == null)
+        {
+            // A page that is evicted and stored to again is noted again; when there is no more room, the seal clears the whole table.
+            if (_installedCount < InstalledMax)
+            {
+                _installed[_installedCount] = (uint)index;
+            }
+
+            _installedCount = Math.Min(_installedCount + 1, InstalledMax + 1);
+        }
+
         _store[index] = _load[index];
         return frame + (offset & OffsetMask);
     }
@@ -123,11 +143,36 @@ public sealed unsafe class TranslationWindow : IDisposable
             _isDisposed = true;
             _pager.RemoveWindow(this);
             _tables.Dispose();
+            _installedMemory.Dispose();
         }
     }
 
     /// <summary>Takes all entries away, and gives the tables' memory back.</summary>
-    internal void ClearAll() => _tables.Clear();
+    internal void ClearAll()
+    {
+        _tables.Clear();
+        _installedCount = 0;
+    }
+
+    /// <summary>Takes all store entries away, in time by how many were installed since that was last done.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // The first pauses are pauses, too: this is called too seldom to become fast by being called.
+    internal void ClearStores()
+    {
+        if (_installedCount > InstalledMax)
+        {
+            _tables.Clear(StoreTableDistance, StoreTableDistance);
+        }
+        else
+        {
+            // Entries are cleared one independent of the other, so that the processor waits for many at once.
+            foreach (var index in new ReadOnlySpan<uint>(_installed, _installedCount))
+            {
+                _store[index] = null;
+            }
+        }
+
+        _installedCount = 0;
+    }
 
     /// <summary>Takes both entries of a page away. True if it had any.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -145,13 +190,23 @@ public sealed unsafe class TranslationWindow : IDisposable
     }
 
     /// <summary>Takes the store entry of a page away.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void ClearStore(ulong page)
     {
         var index = page - _firstPage;
         if (index < WindowPages)
         {
             _store[index] = null;
+        }
+    }
+
+    /// <summary>Takes both entries of many pages away.</summary>
+    internal void Clear(ulong firstPage, ulong pages)
+    {
+        var first = Math.Max(firstPage, _firstPage);
+        var end = Math.Min(firstPage + pages, _firstPage + WindowPages);
+        for (var page = first; page < end; page++)
+        {
+            Clear(page);
         }
     }
 

@@ -78,8 +78,7 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
     private int WriteRun(int level, ReadOnlySpan<int> frames, ref long bytes)
     {
         // A node without entries need not exist; its parent forgets it.
-        var looksForEmpty = level > 0 || dropsEmptyPages;
-        if (looksForEmpty && IsEmpty(frames[0]))
+        if (IsEmpty(level, frames[0]))
         {
             _entries[0] = default;
             pager.EnterSealed(frames[..1], _entries.AsSpan(0, 1));
@@ -87,9 +86,9 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
         }
 
         var wanted = Math.Min(frames.Length, BatchPages);
-        for (var i = 1; looksForEmpty && i < wanted; i++)
+        for (var i = 1; i < wanted; i++)
         {
-            wanted = IsEmpty(frames[i]) ? i : wanted;
+            wanted = IsEmpty(level, frames[i]) ? i : wanted;
         }
 
         var place = pager.AllocateSealed(wanted, out var run);
@@ -106,5 +105,6 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
         return run;
     }
 
-    private bool IsEmpty(int frame) => pager.SealedContent(frame).IndexOfAnyExcept((byte)0) < 0;
+    private bool IsEmpty(int level, int frame) =>
+        (level > 0 || dropsEmptyPages || pager.MayBeEmpty(frame)) && pager.SealedContent(frame).IndexOfAnyExcept((byte)0) < 0;
 }

@@ -6,6 +6,10 @@ namespace Everheap.Engine.Paging;
 /// A frame's life: Free, then Clean when something is loaded into it, Dirty at the first change in an epoch, Sealed when that epoch ends, Clean again when
 /// the checkpoint writer has written it, Free when it is evicted. An eviction takes a Dirty frame over Clean to Free at once, by writing it.
 /// </summary>
+/// <remarks>
+/// Epochs are even and odd by turns, and no more than two are of interest at a time: of a frame that was changed in the current one it is said that it is Dirty, of one
+/// that was changed in the sealed one, that it is Sealed. So a seal makes Sealed of Dirty for all frames at once, without touching any.
+/// </remarks>
 internal enum FrameState : byte
 {
     /// <summary>Holds nothing.</summary>
@@ -14,11 +18,11 @@ internal enum FrameState : byte
     /// <summary>Holds what its parent's entry names.</summary>
     Clean,
 
-    /// <summary>Changed in the current epoch. Only such a page has entries in store tables.</summary>
-    Dirty,
+    /// <summary>Changed in an even epoch.</summary>
+    ChangedEven,
 
-    /// <summary>Changed in the sealed epoch and not written yet: its content does not change until the checkpoint writer has taken it.</summary>
-    Sealed,
+    /// <summary>Changed in an odd epoch.</summary>
+    ChangedOdd,
 }
 
 /// <summary>More about a frame.</summary>
@@ -35,6 +39,12 @@ internal enum FrameFlags : byte
 
     /// <summary>Never evicted.</summary>
     Pinned = 4,
+
+    /// <summary>
+    /// Sealed, an orphan, and what the page had when it was sealed, which itself is in a pinned range. It becomes the page's frame again if the range is given up
+    /// before the page has changed.
+    /// </summary>
+    PinnedCopy = 8,
 }
 
 /// <summary>What is known of a frame: 32 bytes beside its 4096.</summary>
@@ -53,7 +63,7 @@ internal struct Frame
     /// <summary>The frame of the node that has this one's entry; -1 for the root.</summary>
     public int Parent;
 
-    /// <summary>Resident frames (orphans included) whose parent this is, deferred places below it, and pins. Not evicted unless 0.</summary>
+    /// <summary>Resident frames (orphans included) whose parent this is, deferred places below it, and pinned ranges that have pages below it. Not evicted unless 0.</summary>
     public int Children;
 
     /// <summary>How many of <see cref="Children"/> are deferred places.</summary>

@@ -15,22 +15,25 @@ internal struct FrameList
 
 /// <summary>All frames: one block of memory of exactly the budget, and 32 bytes beside each.</summary>
 /// <remarks>
-/// Invariant: frames are never more than the budget, and never move. Memory is taken as frames are first used: a frame that
-/// was used before is used again before one that was not.
+/// Invariant: frames in use and frames withdrawn are together never more than the budget. Frames never move. Memory is taken as frames are first used: a frame that
+/// was used before is used again before one that was not. A frame that is withdrawn has no memory, so that what it was withdrawn for may have as much.
 /// </remarks>
 internal sealed unsafe class FramePool : IDisposable
 {
     /// <summary>A budget from which on pages of 2 MiB are no waste.</summary>
-    private const long HugePagesMin = 16L << 20;
+    public const long HugePagesMin = 16L << 20;
 
     private readonly ReservedMemory _arena;
     private readonly ReservedMemory _infos;
     private int _untouched;
+    private int _limit;
     private FrameList _free = FrameList.Empty;
+    private FrameList _withdrawn = FrameList.Empty;
 
     public FramePool(long bytes)
     {
         Count = (int)(bytes >> FileLayout.PageShift);
+        _limit = Count;
         _arena = new ReservedMemory((long)Count << FileLayout.PageShift, wantsHugePages: bytes >= HugePagesMin);
         _infos = new ReservedMemory((long)Count * sizeof(Frame));
         Infos = (Frame*)_infos.Start;
@@ -48,6 +51,15 @@ internal sealed unsafe class FramePool : IDisposable
 
     /// <summary>Frames in use.</summary>
     public int Used { get; private set; }
+
+    /// <summary>Frames that are not given out, because their share of the budget is used for something else.</summary>
+    public int Withdrawn { get; private set; }
+
+    /// <summary>Frames that are not withdrawn.</summary>
+    public int Circulating => Count - Withdrawn;
+
+    /// <summary>Frames that can be taken.</summary>
+    public int Available => Circulating - Used;
 
     /// <summary>The frames that the clock has to look at: those below this were used at some time.</summary>
     public int Touched => _untouched;
@@ -67,7 +79,7 @@ internal sealed unsafe class FramePool : IDisposable
         {
             Remove(ref _free, frame);
         }
-        else if (_untouched < Count)
+        else if (_untouched < _limit)
         {
             frame = _untouched++;
         }
@@ -92,7 +104,55 @@ internal sealed unsafe class FramePool : IDisposable
         Used--;
     }
 
-    /// <summary>Gives all frames back at once.</summary>
+    /// <summary>Takes a free frame out of circulation, if there is one, and gives its memory back.</summary>
+    public bool TryWithdraw()
+    {
+        if (_untouched < _limit)
+        {
+            _limit--;
+        }
+        else if (_free.First >= 0)
+        {
+            if (_withdrawn.Count == 0)
+            {
+                // A page of 2 MiB would have memory for the frames in it that are to have none.
+                _arena.AllowHugePages(false);
+            }
+
+            var frame = _free.First;
+            Remove(ref _free, frame);
+            Append(ref _withdrawn, frame);
+            _arena.GiveBack((long)frame << FileLayout.PageShift, FileLayout.PageSize);
+        }
+        else
+        {
+            return false;
+        }
+
+        Withdrawn++;
+        return true;
+    }
+
+    /// <summary>Takes frames back into circulation.</summary>
+    public void Restore(int count)
+    {
+        Withdrawn -= count;
+        var touched = Math.Min(count, _withdrawn.Count);
+        for (var i = 0; i < touched; i++)
+        {
+            var frame = _withdrawn.First;
+            Remove(ref _withdrawn, frame);
+            Append(ref _free, frame);
+        }
+
+        _limit += count - touched;
+        if (touched > 0 && _withdrawn.Count == 0 && ((long)Count << FileLayout.PageShift) >= HugePagesMin)
+        {
+            _arena.AllowHugePages(true);
+        }
+    }
+
+    /// <summary>Gives all frames back at once; none is withdrawn.</summary>
     public void Clear()
     {
         _free = FrameList.Empty;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Everheap.Engine.Storage;
 
 namespace Everheap.Engine.Paging;
@@ -42,29 +43,25 @@ internal sealed unsafe partial class Pager
     /// <summary>Frees at least one frame.</summary>
     private bool TryEvict()
     {
-        var batchMax = Math.Min(BatchPages, _pool.Count / 16);
+        var batchMax = Math.Min(BatchPages, _pool.Circulating / 16);
         var batched = 0;
         var freed = false;
         var stop = (long)_pool.Touched * RevolutionsMax;
         for (long step = 0; step < stop && !(freed && batched == 0); step++)
         {
-            var frame = _hand;
-            _hand = frame + 1 == _pool.Touched ? 0 : frame + 1;
+            var frame = AdvanceHand();
             ref var info = ref _infos[frame];
-            if (info.State is FrameState.Free or FrameState.Sealed || info.Children != 0 || (info.Flags & FrameFlags.Pinned) != 0)
+            if (info.State == FrameState.Free || info.State == _sealedState || info.Children != 0 || (info.Flags & FrameFlags.Pinned) != 0)
+            {
+                continue;
+            }
+
+            if (TakeReference(frame))
             {
                 continue;
             }
 
             var isPage = FrameKey.Level(info.Key) == 0;
-            var wasUsed = (info.Flags & FrameFlags.Referenced) != 0;
-            info.Flags &= ~FrameFlags.Referenced;
-            wasUsed |= isPage && ClearEntries(info.Key);
-            if (wasUsed)
-            {
-                continue;
-            }
-
             if (info.State == FrameState.Clean)
             {
                 Evict(frame);
@@ -102,6 +99,24 @@ internal sealed unsafe partial class Pager
         }
 
         return freed;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int AdvanceHand()
+    {
+        var frame = _hand;
+        _hand = frame + 1 == _pool.Touched ? 0 : frame + 1;
+        return frame;
+    }
+
+    /// <summary>Takes away what says that a frame was used since the hand came by last. True if anything did.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TakeReference(int frame)
+    {
+        ref var info = ref _infos[frame];
+        var wasUsed = (info.Flags & FrameFlags.Referenced) != 0;
+        info.Flags &= ~FrameFlags.Referenced;
+        return wasUsed | (FrameKey.Level(info.Key) == 0 && ClearEntries(info.Key));
     }
 
     /// <summary>Frees a Clean frame that no table has an entry of.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Everheap.Engine.Storage;
 
@@ -34,7 +35,7 @@ internal sealed unsafe partial class Pager
             _softFaults++;
         }
 
-        while (_infos[frame].State == FrameState.Sealed)
+        while (_infos[frame].State == _sealedState)
         {
             // Copy it if there is a frame to be had; otherwise the writer will have taken it soon.
             if (TryTakeFrame(out var copy))
@@ -47,7 +48,7 @@ internal sealed unsafe partial class Pager
 
         if (_infos[frame].State == FrameState.Clean)
         {
-            _infos[frame].State = FrameState.Dirty;
+            _infos[frame].State = _dirtyState;
             _pool.Append(ref _dirty[0], frame);
         }
 
@@ -65,7 +66,7 @@ internal sealed unsafe partial class Pager
         from.Flags |= FrameFlags.Orphan;
         to.Key = from.Key;
         to.Parent = from.Parent;
-        to.State = FrameState.Dirty;
+        to.State = _dirtyState;
         _infos[to.Parent].Children++;
         _index.Add(copy);
         _pool.Append(ref _dirty[0], copy);
@@ -75,6 +76,11 @@ internal sealed unsafe partial class Pager
 
     private int LoadPage(ulong page, bool create, bool isOverwritten)
     {
+        if (TryFindPinned(page, out _, out _))
+        {
+            throw new UnreachableException($"Page {page} is in a pinned range, and is to be given a frame.");
+        }
+
         var leaf = FindNode(1, page >> FileLayout.NodeShift, create, out _);
         if (leaf < 0 || (!create && Locate(page, leaf).Place == 0))
         {
@@ -238,7 +244,8 @@ internal sealed unsafe partial class Pager
             offset);
     }
 
-    private void ThrowIfNotWritable()
+    /// <summary>Refuses a change if the store takes none.</summary>
+    internal void ThrowIfNotWritable()
     {
         _channel.ThrowIfFailed();
         if (_space is null)

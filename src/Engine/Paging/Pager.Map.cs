@@ -52,7 +52,7 @@ internal sealed unsafe partial class Pager
     /// <summary>Whether one more place below a leaf can be deferred, besides those about to be.</summary>
     private bool CanDefer(int leaf, int more) =>
         _deferred.Count + more < DeferredPlaces.CountMax
-        && (_infos[leaf].Deferred > 0 || _deferredLeaves + more < _pool.Count / 4);
+        && (_infos[leaf].Deferred > 0 || _deferredLeaves + more < _pool.Circulating / 4);
 
     /// <summary>Notes the new place of a page whose frame is about to be given up.</summary>
     private void SetPlace(int frame, in MapEntry entry)
@@ -81,6 +81,12 @@ internal sealed unsafe partial class Pager
     /// <summary>Drops one page, unless the checkpoint writer has to be waited for first.</summary>
     private bool TryDrop(ulong page, int leaf)
     {
+        if (TryFindPinned(page, out var range, out var pinned))
+        {
+            ClearPinned(range, pinned, 0, FileLayout.PageSize); // the next seal finds it empty, and drops it
+            return true;
+        }
+
         var slot = (int)(page & (FileLayout.NodeEntries - 1));
         var frame = _index.Find(page);
         if (frame < 0 && Entries(leaf)[slot].Place == 0 && _deferred.Find(page) == null)
@@ -119,14 +125,14 @@ internal sealed unsafe partial class Pager
     private void DropFrame(int frame)
     {
         ref var info = ref _infos[frame];
-        if (info.State == FrameState.Sealed)
+        if (info.State == _sealedState)
         {
             info.Flags |= FrameFlags.Orphan;
             _index.Remove(frame);
             return;
         }
 
-        if (info.State == FrameState.Dirty)
+        if (info.State == _dirtyState)
         {
             _pool.Remove(ref _dirty[0], frame);
         }
@@ -212,7 +218,7 @@ internal sealed unsafe partial class Pager
         ref var info = ref _infos[node];
         if (info.State == FrameState.Clean)
         {
-            info.State = FrameState.Dirty;
+            info.State = _dirtyState;
             _pool.Append(ref _dirty[FrameKey.Level(info.Key)], node);
         }
     }

@@ -100,7 +100,13 @@ internal sealed unsafe partial class Pager
             return false;
         }
 
-        var frame = _index.Find(_relocationCursor + (uint)slot);
+        var page = _relocationCursor + (uint)slot;
+        if (TryFindPinned(page, out var range, out var index))
+        {
+            return range.Marks[index] == 0;
+        }
+
+        var frame = _index.Find(page);
         return frame < 0 || _infos[frame].State == FrameState.Clean;
     }
 

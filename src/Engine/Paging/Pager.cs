@@ -12,14 +12,16 @@ namespace Everheap.Engine.Paging;
 /// file; a fault brings it back from there. Every change after a checkpoint moves it to a fresh place.</para>
 /// <para>Invariants:</para>
 /// <list type="number">
-/// <item>Frames in use never exceed the budget: pages, copies for a checkpoint's sake and nodes of the page map all come from one pool.</item>
+/// <item>Frames in use and pages of pinned ranges together never exceed the budget: pages, copies for a checkpoint's sake and nodes of the page map all come from one pool.</item>
 /// <item>A resident page's leaf is resident, and a resident node's parent is (<see cref="Frame.Parent"/>, counted in <see cref="Frame.Children"/>). So
 /// writing a page out never has to load anything, and neither eviction nor the checkpoint writer can run out of frames half-way.</item>
-/// <item>A page has an entry in a store table only while its frame is Dirty; in a load table only while it is resident, or has never been written and
-/// the entry is the zero frame's.</item>
+/// <item>A page has an entry in a store table only while its frame is Dirty, or it is in a pinned range and marked; in a load table only while it is resident, or has never
+/// been written and the entry is the zero frame's.</item>
 /// <item>A Sealed frame's content does not change. Only the checkpoint writer makes it Clean.</item>
 /// <item>While <see cref="_isMapSealed"/>, the nodes of the page map belong to the checkpoint writer; the mutator reads them, and leaves new places in
 /// <see cref="_deferred"/>.</item>
+/// <item>A page of a pinned range is in no frame and not in the index, and its leaf is resident. For each, a frame is withdrawn from the pool, so that the first invariant
+/// holds with them. Its content is in the range; if it has no mark there, it is also what the epoch's map says, or a Sealed orphan that is a PinnedCopy.</item>
 /// <item>Whoever replaces an entry of the map gives the place back that it named, on behalf of the epoch the entry belongs to. Whether other heaps or
 /// checkpoints still refer to that place is nothing the pager knows or asks: that is found out at the commit.</item>
 /// </list>
@@ -51,6 +53,8 @@ internal sealed unsafe partial class Pager : IDisposable
     private long _evictions;
     private long _dirtyEvictions;
     private long _sealedCopies;
+    private long _pinnedCopies;
+    private long _pinnedWrites;
     private long _stallTicks;
     private bool _isDisposed;
 
@@ -85,7 +89,22 @@ internal sealed unsafe partial class Pager : IDisposable
     public string HeapName => _heapName;
 
     /// <summary>Pages changed since the last seal that are resident. Readable from any thread.</summary>
-    public long DirtyPages => Volatile.Read(ref _dirty[0].Count);
+    public long DirtyPages
+    {
+        get
+        {
+            long pages = Volatile.Read(ref _dirty[0].Count);
+            foreach (var range in Volatile.Read(ref _pinned))
+            {
+                pages += range.MarkedPages;
+            }
+
+            return pages;
+        }
+    }
+
+    /// <summary>Frames that the budget allows.</summary>
+    public int FrameCount => _pool.Count;
 
     /// <summary>What a page that was never written reads as.</summary>
     public byte* ZeroFrame => _zeroFrame.Start;
@@ -95,6 +114,11 @@ internal sealed unsafe partial class Pager : IDisposable
     {
         lock (_gate)
         {
+            if (TryFindPinned(page, out var range, out var index))
+            {
+                return range.Content(index);
+            }
+
             var frame = Fault(page, create: false);
             if (frame < 0)
             {
@@ -110,6 +134,13 @@ internal sealed unsafe partial class Pager : IDisposable
     {
         lock (_gate)
         {
+            if (TryFindPinned(page, out var range, out var index))
+            {
+                ThrowIfNotWritable();
+                range.Mark(index);
+                return range.Content(index);
+            }
+
             return _pool.Content(MakeDirty(page, isOverwritten: false));
         }
     }
@@ -119,6 +150,12 @@ internal sealed unsafe partial class Pager : IDisposable
     {
         lock (_gate)
         {
+            if (TryFindPinned(page, out var range, out var index))
+            {
+                range.Content(index, 1).Slice(offset, destination.Length).CopyTo(destination);
+                return;
+            }
+
             var frame = Fault(page, create: false);
             if (frame < 0)
             {
@@ -136,6 +173,14 @@ internal sealed unsafe partial class Pager : IDisposable
     {
         lock (_gate)
         {
+            if (TryFindPinned(page, out var range, out var index))
+            {
+                ThrowIfNotWritable();
+                range.Mark(index);
+                source.CopyTo(range.Content(index, 1)[offset..]);
+                return;
+            }
+
             var frame = MakeDirty(page, isOverwritten: source.Length == FileLayout.PageSize);
             _infos[frame].Flags |= FrameFlags.Referenced;
             source.CopyTo(_pool.Span(frame)[offset..]);
@@ -147,6 +192,13 @@ internal sealed unsafe partial class Pager : IDisposable
     {
         lock (_gate)
         {
+            if (TryFindPinned(page, out var range, out var index))
+            {
+                ThrowIfNotWritable();
+                ClearPinned(range, index, offset, length);
+                return;
+            }
+
             if (Fault(page, create: false) >= 0)
             {
                 var frame = MakeDirty(page, isOverwritten: false);
@@ -178,9 +230,12 @@ internal sealed unsafe partial class Pager : IDisposable
                 Evictions = _evictions,
                 DirtyEvictions = _dirtyEvictions,
                 SealedCopies = _sealedCopies,
-                DirtyPages = _dirty[0].Count,
-                DirtyBytes = (long)_dirty[0].Count << FileLayout.PageShift,
-                ResidentFrames = _pool.Used,
+                PinnedCopies = _pinnedCopies,
+                PinnedWrites = _pinnedWrites,
+                PinnedPages = _pool.Withdrawn,
+                DirtyPages = DirtyPages,
+                DirtyBytes = DirtyPages << FileLayout.PageShift,
+                ResidentFrames = _pool.Used + _pool.Withdrawn,
                 FrameCount = _pool.Count,
                 StallTime = Stopwatch.GetElapsedTime(0, _stallTicks),
             };
@@ -202,6 +257,11 @@ internal sealed unsafe partial class Pager : IDisposable
         foreach (var window in _windows)
         {
             window.Dispose();
+        }
+
+        foreach (var range in _pinned)
+        {
+            range.Close();
         }
 
         if (_space is not null)
@@ -237,6 +297,20 @@ internal sealed unsafe partial class Pager : IDisposable
         }
 
         return had;
+    }
+
+    /// <summary>Takes the entries of many pages out of every table.</summary>
+    private void ClearEntries(ulong firstPage, ulong pages)
+    {
+        foreach (var window in _windows)
+        {
+            window.Clear(firstPage, pages);
+        }
+
+        for (ulong i = 0; _cache is not null && i < pages; i++)
+        {
+            _cache.Clear(firstPage + i);
+        }
     }
 
     private void ClearStoreEntries(ulong page)

@@ -31,12 +31,11 @@ internal sealed unsafe class ReservedMemory : IDisposable
                 throw new HeapException($"{length} bytes of address space could not be reserved. Is there a limit on this process (ulimit -v)?");
             }
 
+            _start = (void*)start;
             if (wantsHugePages)
             {
-                _ = Libc.Advise(start, _length, Libc.AdviseHugePage);
+                AllowHugePages(true);
             }
-
-            _start = (void*)start;
         }
         else
         {
@@ -58,11 +57,36 @@ internal sealed unsafe class ReservedMemory : IDisposable
     }
 
     /// <summary>Makes all of it zero again, and gives back what memory it took, where the system can.</summary>
-    public void Clear()
+    public void Clear() => Clear(0, (long)_length);
+
+    /// <summary>Makes a part zero again, and gives back what memory it took, where the system can.</summary>
+    /// <param name="offset">Where it begins; at a page.</param>
+    /// <param name="length">Bytes; whole pages.</param>
+    public void Clear(long offset, long length)
     {
-        if (!Libc.IsAvailable || Libc.Advise((nint)_start, _length, Libc.AdviseDontNeed) != 0)
+        if (!Libc.IsAvailable || Libc.Advise((nint)(Start + offset), (nuint)length, Libc.AdviseDontNeed) != 0)
         {
-            NativeMemory.Clear(_start, _length);
+            NativeMemory.Clear(Start + offset, (nuint)length);
+        }
+    }
+
+    /// <summary>Gives back what memory a part took, where the system can: from then on its content is anything.</summary>
+    /// <param name="offset">Where it begins; at a page.</param>
+    /// <param name="length">Bytes; whole pages.</param>
+    public void GiveBack(long offset, long length)
+    {
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.Advise((nint)(Start + offset), (nuint)length, Libc.AdviseDontNeed);
+        }
+    }
+
+    /// <summary>Whether the system may back this with pages of 2 MiB, also where only a part of one is in use.</summary>
+    public void AllowHugePages(bool allow)
+    {
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.Advise((nint)_start, _length, allow ? Libc.AdviseHugePage : Libc.AdviseNoHugePage);
         }
     }
 

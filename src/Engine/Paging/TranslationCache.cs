@@ -27,8 +27,17 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>Set in every tag, so that an empty slot matches no page.</summary>
     private const ulong Present = 1UL << 62;
 
-    /// <summary>Set in a tag whose page may be stored to.</summary>
+    /// <summary>Set in a tag whose page may be stored to, in the epoch that the tag names.</summary>
     private const ulong Writable = 1UL << 63;
+
+    /// <summary>From this bit on a tag that is <see cref="Writable"/> names its epoch. No address has a page number that reaches there.</summary>
+    private const int EpochShift = 64 - FileLayout.PageShift;
+
+    /// <summary>Epochs that can be told apart.</summary>
+    internal const ulong EpochCount = Present >> EpochShift;
+
+    /// <summary>What of a tag says whether the page may be read.</summary>
+    private const ulong LoadMask = Present | ((1UL << EpochShift) - 1);
 
     /// <summary>What a cache that was disposed of looks into: one empty slot.</summary>
     private static readonly Entry* Nothing = (Entry*)NativeMemory.AllocZeroed((nuint)sizeof(Entry));
@@ -38,6 +47,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     private readonly int _shift;
     private Entry* _entries;
     private ulong _mask;
+    private ulong _writable = Present | Writable;
     private bool _isDisposed;
 
     /// <summary>Makes an empty cache.</summary>
@@ -58,7 +68,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     public byte* Load(ulong page)
     {
         var entry = At(page);
-        return (entry->Tag & ~Writable) == (page | Present) ? entry->Frame : LoadMissing(page);
+        return (entry->Tag & LoadMask) == (page | Present) ? entry->Frame : LoadMissing(page);
     }
 
     /// <summary>A page's bytes, to write; it counts as changed in this epoch.</summary>
@@ -66,7 +76,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     public byte* Store(ulong page)
     {
         var entry = At(page);
-        return entry->Tag == (page | Present | Writable) ? entry->Frame : StoreMissing(page);
+        return entry->Tag == (page | _writable) ? entry->Frame : StoreMissing(page);
     }
 
     /// <summary>Takes the entry of a page away. True if it had one.</summary>
@@ -74,7 +84,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     public bool Clear(ulong page)
     {
         var entry = At(page);
-        if ((entry->Tag & ~Writable) != (page | Present))
+        if ((entry->Tag & LoadMask) != (page | Present))
         {
             return false;
         }
@@ -88,10 +98,22 @@ internal sealed unsafe class TranslationCache : IDisposable
     public void ClearStore(ulong page)
     {
         var entry = At(page);
-        if (entry->Tag == (page | Present | Writable))
+        if (entry->Tag == (page | _writable))
         {
             entry->Tag = page | Present;
         }
+    }
+
+    /// <summary>Takes the right to store to any page away, in no time: it was given for an epoch, and another one begins.</summary>
+    public void ClearStores()
+    {
+        var epoch = ((_writable >> EpochShift) + 1) & (EpochCount - 1);
+        if (epoch == 0)
+        {
+            ClearAll(); // what was given when an epoch last had this name
+        }
+
+        _writable = Present | Writable | (epoch << EpochShift);
     }
 
     /// <summary>Takes all entries away.</summary>
@@ -127,7 +149,7 @@ internal sealed unsafe class TranslationCache : IDisposable
     {
         Check(page);
         var frame = _pager.Store(page);
-        *At(page) = new Entry { Tag = page | Present | Writable, Frame = frame };
+        *At(page) = new Entry { Tag = page | _writable, Frame = frame };
         return frame;
     }
 

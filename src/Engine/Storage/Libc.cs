@@ -14,6 +14,8 @@ internal static unsafe partial class Libc
     public const int MapNoReserve = 0x4000;
     public const int AdviseDontNeed = 4;
     public const int AdviseHugePage = 14;
+    public const int AdviseNoHugePage = 15;
+    public const int SeekEnd = 2;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
     public const int ErrorInterrupted = 4;

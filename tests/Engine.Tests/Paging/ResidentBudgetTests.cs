@@ -154,7 +154,7 @@ internal sealed class ResidentBudgetTests
     }
 
     /// <summary>Anonymous, file-backed and shared pages of this process.</summary>
-    private static long ResidentSetBytes()
+    internal static long ResidentSetBytes()
     {
         string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
         return long.Parse(line.AsSpan(6).Trim().TrimEnd("kB").Trim(), CultureInfo.InvariantCulture) * 1024;

@@ -71,6 +71,28 @@ internal sealed unsafe class WindowTests
     }
 
     [Test]
+    public void A_seal_clears_store_entries_also_when_more_were_installed_than_are_noted()
+    {
+        // A page that is cleared loses its entries, and its next store installs them again.
+        for (int i = 0; i <= TranslationWindow.InstalledMax; i++)
+        {
+            *_window.Store(PageSize) = 1;
+            _heap.Clear(SimulatedStores.Address + PageSize, PageSize);
+        }
+
+        *_window.Store(0) = 2;
+        *_window.Store(PageSize) = 3;
+        _heap.Checkpoint();
+        Assert.Multiple(() =>
+        {
+            Assert.That(StoreEntry(0), Is.Zero);
+            Assert.That(StoreEntry(PageSize), Is.Zero);
+            Assert.That(*_window.Load(0), Is.EqualTo(2));
+            Assert.That(*_window.Load(PageSize), Is.EqualTo(3));
+        });
+    }
+
+    [Test]
     public void A_load_of_a_page_never_written_is_zero_and_a_store_to_it_does_not_show_elsewhere()
     {
         Assert.That(*_window.Load(9), Is.Zero);
