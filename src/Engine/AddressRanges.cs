@@ -34,6 +34,8 @@ internal sealed class AddressRanges
     private const ulong NodesAddress = BaseAddress + PersistentHeap.PageSize;
 
     private readonly PersistentHeap _heap;
+    /// <summary>Records that an operation has changed and that are not in the heap's pages yet, by their addresses.</summary>
+    private readonly Dictionary<ulong, byte[]> _changed = [];
     private int _nodesLookedAt;
 
     public AddressRanges(PersistentHeap heap) => _heap = heap;
@@ -42,7 +44,9 @@ internal sealed class AddressRanges
     /// <param name="pages">How many pages.</param>
     /// <param name="alignment">Of the start, in pages; a power of two.</param>
     /// <returns>The first page, or 0 if there is no range long enough.</returns>
-    public ulong Allocate(ulong pages, ulong alignment)
+    public ulong Allocate(ulong pages, ulong alignment) => Atomically(() => TakeFirstFit(pages, alignment));
+
+    private ulong TakeFirstFit(ulong pages, ulong alignment)
     {
         var header = ReadHeader();
 
@@ -84,7 +88,74 @@ internal sealed class AddressRanges
 
     /// <summary>Makes a range free again.</summary>
     /// <returns>False, and nothing is changed, if some of it is free already.</returns>
-    public bool TryRelease(ulong start, ulong pages)
+    public bool TryRelease(ulong start, ulong pages) => Atomically(() => TryGiveBack(start, pages));
+
+    /// <summary>Whether all of a range is set aside.</summary>
+    public bool IsTaken(ulong start, ulong pages)
+    {
+        for (var at = ReadHeader().Root; at != 0;)
+        {
+            var node = ReadNode(at);
+            if (node.Start < start + pages && start < node.Start + node.Length)
+            {
+                return false;
+            }
+
+            at = node.Start < start ? node.Right : node.Left;
+        }
+
+        return true;
+    }
+
+    /// <summary>Puts what operations have changed into the heap's pages; before a seal, so that it is part of the checkpoint.</summary>
+    /// <exception cref="HeapFullException">There is no room for one of the pages; what is left can be put there later.</exception>
+    public void Flush()
+    {
+        foreach (var (address, record) in _changed)
+        {
+            _heap.WriteAnywhere(address, record);
+        }
+
+        _changed.Clear();
+    }
+
+    /// <summary>The heap goes back: what was changed and not put into its pages is not so.</summary>
+    public void Forget() => _changed.Clear();
+
+    /// <summary>
+    /// An operation changes several records. They are all changed here first, so that one that finds no room half-way changes nothing; and one that found room for
+    /// itself but not for its records keeps them here until there is.
+    /// </summary>
+    private T Atomically<T>(Func<T> operation)
+    {
+        var before = _changed.ToArray();
+        try
+        {
+            var result = operation();
+            try
+            {
+                Flush();
+            }
+            catch (HeapFullException)
+            {
+                // Later, at the latest before the next seal.
+            }
+
+            return result;
+        }
+        catch
+        {
+            _changed.Clear();
+            foreach (var (address, record) in before)
+            {
+                _changed.Add(address, record);
+            }
+
+            throw;
+        }
+    }
+
+    private bool TryGiveBack(ulong start, ulong pages)
     {
         var header = ReadHeader();
         Node before = default;
@@ -284,7 +355,7 @@ internal sealed class AddressRanges
     {
         _nodesLookedAt = 0;
         Header header = default;
-        _heap.ReadAnywhere(BaseAddress, MemoryMarshal.AsBytes(new Span<Header>(ref header)));
+        Read(BaseAddress, MemoryMarshal.AsBytes(new Span<Header>(ref header)));
         if (header.Magic == HeaderMagic)
         {
             return header;
@@ -303,7 +374,19 @@ internal sealed class AddressRanges
         return header;
     }
 
-    private void WriteHeader(Header header) => _heap.WriteAnywhere(BaseAddress, MemoryMarshal.AsBytes(new Span<Header>(ref header)));
+    private void WriteHeader(Header header) => _changed[BaseAddress] = MemoryMarshal.AsBytes(new Span<Header>(ref header)).ToArray();
+
+    private void Read(ulong address, Span<byte> record)
+    {
+        if (_changed.TryGetValue(address, out var changed))
+        {
+            changed.CopyTo(record);
+        }
+        else
+        {
+            _heap.ReadAnywhere(address, record);
+        }
+    }
 
     private Node ReadNode(uint at)
     {
@@ -313,11 +396,11 @@ internal sealed class AddressRanges
         }
 
         Node node = default;
-        _heap.ReadAnywhere(AddressOf(at), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
+        Read(AddressOf(at), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
         return node;
     }
 
-    private void WriteNode(uint at, Node node) => _heap.WriteAnywhere(AddressOf(at), MemoryMarshal.AsBytes(new Span<Node>(ref node)));
+    private void WriteNode(uint at, Node node) => _changed[AddressOf(at)] = MemoryMarshal.AsBytes(new Span<Node>(ref node)).ToArray();
 
     private ulong AddressOf(uint at) => at is 0 or > NodeCountMax ? throw Impossible($"lead to a node {at}") : NodesAddress + (at * NodeSize);
 

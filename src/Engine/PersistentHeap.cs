@@ -184,7 +184,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         }
 
         var pages = (length + PageSize - 1) >> PageShift;
-        if (!_ranges.TryRelease(address >> PageShift, pages))
+        if (!_ranges.IsTaken(address >> PageShift, pages))
         {
             throw new ArgumentException($"Of the {length} bytes at 0x{address:x}, some are not allocated.", nameof(address));
         }
@@ -267,6 +267,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         WaitForCheckpoint();
         _store.Channel.ThrowIfFailed();
         Sealing?.Invoke(this);
+        _ranges.Flush();
         if (_writer.IsStalled)
         {
             _writer.Retry().Wait();
@@ -322,6 +323,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         ThrowIfReadOnly();
         WaitForCheckpoint();
         var info = _store.Committer.Execute(() => _store.RevertEntry(_entry, checkpoint));
+        _ranges.Forget();
         _writer.GiveUpStalled();
         _pager.Reset(_entry.Record.MapRoot, (long)_entry.Record.MappedPages);
         Roots.OnReverted();

@@ -63,6 +63,9 @@ internal sealed class Catalog : IDisposable
     /// <summary>The heaps, those included that have no checkpoint yet.</summary>
     public IReadOnlyCollection<HeapEntry> Heaps => _heaps.Values;
 
+    /// <summary>The pages that its records of checkpoints take, and the nodes above them: as many as a commit that drops the lot has to write.</summary>
+    public long RecordPages => (_checkpointSlots.Count / (FileLayout.PageSize / CheckpointRecord.Size) * 257L / 256) + 1;
+
     /// <summary>The root node of its page map, once written.</summary>
     public MapEntry MapRoot => _pager.MapRoot;
 

@@ -155,7 +155,6 @@ internal sealed class CheckpointWriter : IDisposable
 
             _pager.EndWriting();
             request.Pending.Complete(info);
-            _channel.ReleaseMapped();
         }
     }
 

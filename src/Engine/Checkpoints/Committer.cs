@@ -47,9 +47,10 @@ internal sealed class Committer
         _time = time;
         Catalog = catalog;
         Shared = new SharedPages(catalog, channel);
-        Reclaimer = new Reclaimer(catalog, Shared);
+        Reclaimer = new Reclaimer(catalog, Shared, channel.Logger);
         _hasTakenOver = roots.Current.Version == FileLayout.Version;
         _sequence = roots.Current.Sequence;
+        KeepReserve();
     }
 
     /// <summary>Changed within <see cref="Execute"/> alone, and looked at there or under <see cref="Synchronized"/>.</summary>
@@ -115,7 +116,7 @@ internal sealed class Committer
     public CheckpointInfo Commit(HeapCommit commit)
     {
         CheckpointEntry? entry = null;
-        Submit(new Request(() => entry = Advance(commit), commit.Delta));
+        Submit(new Request(() => entry = Advance(commit), commit.Delta) { MayShare = MayRetain(commit.Heap) });
         entry!.DurableAfterTicks = Stopwatch.GetElapsedTime(commit.SealedAt).Ticks;
         return entry.ToInfo(isLatest: true);
     }
@@ -210,6 +211,11 @@ internal sealed class Committer
 
         Catalog.Enter(latest);
     }
+
+    /// <summary>Whether the next checkpoint of a heap may leave the latest one retained.</summary>
+    private static bool MayRetain(HeapEntry heap) =>
+        heap.Record.KeepLast > 1 || heap.Record.KeepForTicks > 0
+        || (heap.Checkpoints.Count > 0 && (heap.Checkpoints[^1].Pins > 0 || (heap.Checkpoints[^1].Record.Flags & CheckpointFlags.Held) != 0));
 
     private static bool IsWanted(HeapEntry heap, CheckpointEntry checkpoint, ulong newer = 0)
     {
@@ -370,6 +376,14 @@ internal sealed class Committer
         _allocator.OnDurable();
         Catalog.EndCommit();
         Volatile.Write(ref _sequence, root.Sequence);
+        KeepReserve();
+    }
+
+    /// <summary>Keeps as much free for commits as one that drops all that there is may need.</summary>
+    private void KeepReserve()
+    {
+        var countPages = ((_allocator.FileLength >> FileLayout.PageShift) * sizeof(uint) >> FileLayout.PageShift) + 1;
+        _allocator.ReservedPages = CommitPagesMax + Catalog.RecordPages + (Shared.IsEmpty ? 0 : Math.Min(FileLayout.NodeEntries, countPages));
     }
 
     private void PruneWaiting()
@@ -404,12 +418,14 @@ internal sealed class Committer
     /// <summary>Pages that the commit may take: its own, and of the counts as many as there can be changes to them, or as there are.</summary>
     private long RoomFor(List<Request> group)
     {
-        if (Shared.IsEmpty)
+        // A step of reclaiming looks at whole nodes, whose children may be counted anywhere.
+        var room = CommitPagesMax + Catalog.RecordPages;
+        if (Shared.IsEmpty && !group.Exists(request => request.MayShare))
         {
-            return CommitPagesMax;
+            return room;
         }
 
-        long changes = 0;
+        long changes = FileLayout.NodeEntries;
         foreach (var request in group)
         {
             if (request.Delta is { } delta)
@@ -419,7 +435,7 @@ internal sealed class Committer
         }
 
         var countPages = ((_allocator.FileLength >> FileLayout.PageShift) * sizeof(uint) >> FileLayout.PageShift) + 1;
-        return CommitPagesMax + Math.Min(changes, countPages);
+        return room + Math.Min(changes, countPages);
     }
 
     private static void End(List<Request> group, Exception? failure)
@@ -440,5 +456,8 @@ internal sealed class Committer
         public ExceptionDispatchInfo? Failure { get; set; }
 
         public bool IsDone { get; set; }
+
+        /// <summary>Whether it may make pages shared that were not: it is no checkpoint, or one whose predecessor may be retained.</summary>
+        public bool MayShare { get; init; } = true;
     }
 }

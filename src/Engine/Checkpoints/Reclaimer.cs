@@ -1,4 +1,5 @@
 using Everheap.Engine.Storage;
+using Microsoft.Extensions.Logging;
 
 namespace Everheap.Engine.Checkpoints;
 
@@ -11,10 +12,12 @@ namespace Everheap.Engine.Checkpoints;
 /// <list type="number">
 /// <item>Every entry of the stack is one reference, counted as such: at any moment what is in use is what heaps, retained checkpoints and the stack reach.</item>
 /// <item>A step is part of a commit: after a crash it was done with that commit, or was not.</item>
+/// <item>A node that does not match its checksum tells of no children: what hung on it stays in use, reported by Verify, until the store is repaired. It does not keep the
+/// rest from coming back.</item>
 /// <item>The last entry is worked off first, so the stack never holds more than the siblings along one path, for each root dropped.</item>
 /// </list>
 /// </remarks>
-internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
+internal sealed class Reclaimer(Catalog catalog, SharedPages shared, ILogger logger)
 {
     /// <summary>Pages of the catalog that a step may change before it stops: each of them has to be written.</summary>
     public const int ChangedPagesMax = 48;
@@ -48,7 +51,12 @@ internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
                 continue;
             }
 
-            shared.Children(record.Node, (int)record.Level).CopyTo(_children);
+            if (!TryReadChildren(record))
+            {
+                Release(record.Node);
+                continue;
+            }
+
             Release(record.Node);
             foreach (var child in _children)
             {
@@ -68,6 +76,20 @@ internal sealed class Reclaimer(Catalog catalog, SharedPages shared)
 
                 looked++;
             }
+        }
+    }
+
+    private bool TryReadChildren(in ReclaimRecord record)
+    {
+        try
+        {
+            shared.Children(record.Node, (int)record.Level).CopyTo(_children);
+            return true;
+        }
+        catch (HeapCorruptedException damage)
+        {
+            StoreLog.NotReclaimed(logger, damage.Message);
+            return false;
         }
     }
 

@@ -225,7 +225,7 @@ internal sealed unsafe partial class Pager
             throw Corrupted(key, offset, $"its place is past the end of the file ({length} bytes)");
         }
 
-        _channel.ReadWritten(offset, destination);
+        _channel.Read(offset, destination);
         if (DiskView.Hash(destination) != entry.Checksum)
         {
             throw Corrupted(key, offset, "its checksum does not match");

@@ -260,7 +260,7 @@ internal sealed unsafe partial class Pager
         }
 
         var offset = (long)(firstEntry.Place << FileLayout.PageShift);
-        _channel.ReadWritten(offset, destination);
+        _channel.Read(offset, destination);
         for (var at = 0; at < destination.Length; at += FileLayout.PageSize)
         {
             var page = first + (ulong)(at >> FileLayout.PageShift);

@@ -54,15 +54,4 @@ public interface IStorageMedium : IDisposable
     /// <summary>Returns when every write and resize that returned before this call is durable.</summary>
     /// <exception cref="IOException">The medium failed; nothing is known of what was written since the last flush.</exception>
     public void Flush();
-
-    /// <summary>
-    /// Like <see cref="Read"/>, from a mapped view, if the medium has one over this range: cheaper than a read, as no system call is made.
-    /// </summary>
-    /// <returns>False if this range has to be read by <see cref="Read"/>.</returns>
-    public bool TryReadMapped(long offset, Span<byte> destination) => false;
-
-    /// <summary>Gives the resident pages of mapped views back to the system, where there are any.</summary>
-    public void ReleaseMapped()
-    {
-    }
 }

@@ -77,11 +77,16 @@ internal sealed unsafe class Region : IDisposable
     }
 
     /// <summary>Takes everything to be in use: what the disk says is not known.</summary>
-    public void TakeAll()
+    /// <param name="pages">How many pages of the region the file has.</param>
+    public void TakeAll(int pages)
     {
-        new Span<ulong>(Kept, Words).Fill(ulong.MaxValue);
-        new Span<ulong>(Taken, Words).Fill(ulong.MaxValue);
-        FreeCount = 0;
+        for (var bit = 0; bit < pages; bit++)
+        {
+            Set(Kept, bit);
+            Set(Taken, bit);
+        }
+
+        FreeCount = FileLayout.RegionPages - pages;
     }
 
     /// <summary>Holds, at loading, what the root before the opened one uses and the opened one does not. Returns how many pages that is.</summary>

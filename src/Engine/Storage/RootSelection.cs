@@ -19,8 +19,8 @@ internal enum RootState
     CatalogDamaged,
 
     /// <summary>
-    /// A whole root whose catalog does not match any more, as is to be expected: the newest valid one is at least <see cref="FileLayout.RootsKept"/> ahead of it,
-    /// so its space has been used again.
+    /// A whole root that another whole one is at least <see cref="FileLayout.RootsKept"/> ahead of: its space may have been used again, so it is not gone back to, whatever can
+    /// still be read of it.
     /// </summary>
     Superseded,
 

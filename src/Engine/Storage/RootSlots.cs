@@ -66,10 +66,11 @@ internal sealed class RootSlots
             }
         }
 
-        var newest = candidates.Where(candidate => candidate.State == RootState.Valid).Select(candidate => candidate.Sequence).DefaultIfEmpty().Max();
+        // Whatever is known to have come after a root says how far its space may have been used again, valid or not.
+        var newest = candidates.Where(candidate => IsWhole(candidate.State)).Select(candidate => candidate.Sequence).DefaultIfEmpty().Max();
         for (var i = 0; i < slots.Length; i++)
         {
-            if (candidates[i].State == RootState.CatalogDamaged && candidates[i].Sequence + FileLayout.RootsKept <= newest)
+            if (IsWhole(candidates[i].State) && candidates[i].Sequence + FileLayout.RootsKept <= newest)
             {
                 candidates[i] = candidates[i] with { State = RootState.Superseded };
             }
@@ -169,6 +170,9 @@ internal sealed class RootSlots
         channel.Read((long)(place << FileLayout.PageShift), page);
         return DiskView.Hash(page) == root.Catalog.Checksum;
     }
+
+    private static bool IsWhole(RootState state) =>
+        state is RootState.Valid or RootState.CatalogDamaged or RootState.FileTooShort or RootState.ParentMismatch;
 
     private static Superblock? Before(Superblock[] slots, RootCandidate[] candidates, int chosen)
     {

@@ -109,7 +109,8 @@ internal sealed unsafe partial class SpaceAllocator
             {
                 var region = GetRegionOrFull(index);
                 inUse.TryGetValue(index, out var found);
-                for (var bit = FileLayout.RegionReservedPages; bit < FileLayout.RegionPages; bit++)
+                var end = Math.Min((_fileLength >> FileLayout.PageShift) - ((long)index << FileLayout.RegionShift), FileLayout.RegionPages);
+                for (var bit = FileLayout.RegionReservedPages; bit < end; bit++)
                 {
                     var isInUse = found is not null && (found[bit >> 6] & (1UL << (bit & 63))) != 0;
                     var isKept = Region.Test(region.Kept, bit);
@@ -150,10 +151,50 @@ internal sealed unsafe partial class SpaceAllocator
             var groupIndex = index >> FileLayout.GroupShift;
             var group = _groups[groupIndex] ??= new Group(groupIndex); // a damaged directory is made anew, too
             var region = new Region(index);
-            region.TakeAll();
+            var pagesLeft = (_fileLength >> FileLayout.PageShift) - ((long)index << FileLayout.RegionShift);
+            region.TakeAll((int)Math.Min(pagesLeft, FileLayout.RegionPages));
             Change(region);
             _loadedRegions++;
             return group.Regions[index & (FileLayout.GroupRegions - 1)] = region;
+        }
+    }
+
+    /// <summary>Loads every region whose bitmap differs between the opened root and the one before it, so that what is held for the latter is known.</summary>
+    private void LoadHeld()
+    {
+        var previous = _previous!.Value;
+        _previous = null;
+        var page = stackalloc byte[FileLayout.PageSize];
+        for (var index = 0; index < FileLayout.GroupCountMax; index++)
+        {
+            var groupIndex = index;
+            if (!TryRead(previous.Groups[index], slot => FileLayout.DirectoryOffset(groupIndex, slot), new Span<byte>(page, FileLayout.PageSize)))
+            {
+                continue;
+            }
+
+            try
+            {
+                LoadHeldOf(previous, GetGroup(index), (SpaceEntry*)page);
+            }
+            catch (HeapCorruptedException)
+            {
+                // Damage is told of when what is damaged is needed.
+            }
+        }
+    }
+
+    private void LoadHeldOf(in Superblock previous, Group group, SpaceEntry* before)
+    {
+        for (var slot = 0; slot < FileLayout.GroupRegions; slot++)
+        {
+            var isBefore = before[slot].Written != 0 && ((long)((group.Index << FileLayout.GroupShift) + slot) << FileLayout.RegionShift) < _fileLength >> FileLayout.PageShift;
+            if (isBefore && group.Regions[slot] is null && (before[slot].Slot != group.Entries[slot].Slot || before[slot].Checksum != group.Entries[slot].Checksum))
+            {
+                _previous = previous;
+                GetRegion((group.Index << FileLayout.GroupShift) + slot);
+                _previous = null;
+            }
         }
     }
 

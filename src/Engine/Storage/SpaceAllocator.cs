@@ -13,7 +13,7 @@ namespace Everheap.Engine.Storage;
 /// <item>Only bitmaps and directories that changed are written, each to the slot after the one that holds. The last RootsKept roots' slots
 /// are never written to, as there is one slot more than that.</item>
 /// <item>Nothing is read at opening: a directory or bitmap is loaded, and its checksum verified, at the first touch of its pages.</item>
-/// <item><see cref="ReservedPages"/> free pages are kept for commits, so that a store that is full can still give space back.</item>
+/// <item><see cref="ReservedPages"/> free pages, as many as a commit may need, are kept for commits, so that a store that is full can still give space back.</item>
 /// </list>
 /// <para>
 /// Thread safe: every member takes the lock but <see cref="WriteChanged"/>, which the commit calls while nobody else changes Kept
@@ -29,11 +29,14 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     /// <summary>A run shorter than this costs more to write than its space is worth, while there is not much free space.</summary>
     public const int ShortRunPages = 16;
 
-    /// <summary>Free pages that only commits may take once the file cannot grow: half a MiB.</summary>
-    public const int ReservedPages = 128;
+    /// <summary>Free pages that only commits may take once the file cannot grow, at least: half a MiB.</summary>
+    public const int ReservedPagesMin = 128;
 
     /// <summary>Regions whose bitmaps are in memory before idle ones are let go: 8 KiB each.</summary>
     public const int LoadedRegionsMax = 512;
+
+    /// <summary>Free pages from which on it does not matter that some may be held unseen: 64 MiB.</summary>
+    private const int HeldPagesGuess = 16_384;
 
     private readonly Lock _lock = new();
     private readonly StoreChannel _channel;
@@ -50,6 +53,7 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
     private long _cursor;
     private bool _longRunsExhausted;
     private long _ceiling = long.MaxValue;
+    private long _reservedPages = ReservedPagesMin;
 
     /// <summary>Starts from what a root says.</summary>
     /// <param name="channel">The medium.</param>
@@ -63,6 +67,13 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
         _fileLength = (long)root.FileLength;
         _keptPages = (long)root.AllocatedPages;
         _takenPages = _keptPages;
+    }
+
+    /// <summary>Free pages that only commits may take once the file cannot grow.</summary>
+    public long ReservedPages
+    {
+        get => Volatile.Read(ref _reservedPages);
+        set => Volatile.Write(ref _reservedPages, Math.Max(value, ReservedPagesMin));
     }
 
     /// <summary>The length of the file as far as this allocator uses it, in bytes.</summary>
@@ -335,6 +346,13 @@ internal sealed unsafe partial class SpaceAllocator : IDisposable
             {
                 throw Full();
             }
+        }
+
+        if (_previous is not null && FreePages < pages + HeldPagesGuess)
+        {
+            // What the root before the opened one needs counts as free until its regions are looked at.
+            LoadHeld();
+            EnsureFreeLocked(pages);
         }
     }
 

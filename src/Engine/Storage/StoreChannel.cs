@@ -44,21 +44,6 @@ internal sealed class StoreChannel(IStorageMedium medium, ILogger? logger = null
         CountRead(destination.Length);
     }
 
-    /// <summary>
-    /// Reads exactly this range, which was written before, from the mapped view where there is one. (What was never written is not to be touched through a
-    /// mapping: a file system in memory then wants room for it, and ends the process if it has none.)
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void ReadWritten(long offset, Span<byte> destination)
-    {
-        if (!medium.TryReadMapped(offset, destination))
-        {
-            medium.Read(offset, destination);
-        }
-
-        CountRead(destination.Length);
-    }
-
     /// <summary>Writes, once what was found at opening is durable.</summary>
     public void Write(long offset, ReadOnlySpan<byte> source)
     {
@@ -122,9 +107,6 @@ internal sealed class StoreChannel(IStorageMedium medium, ILogger? logger = null
             throw Failed();
         }
     }
-
-    /// <summary>Gives mapped pages back: what a view shows stays resident in this process, on top of the budget, until then.</summary>
-    public void ReleaseMapped() => medium.ReleaseMapped();
 
     /// <summary>Latches a failure met elsewhere in writing a checkpoint. Always true, to stand in an exception filter.</summary>
     public bool Latch(Exception failure)

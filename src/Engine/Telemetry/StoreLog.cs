@@ -31,4 +31,7 @@ internal static partial class StoreLog
 
     [LoggerMessage(9, LogLevel.Error, "{Store}: after the failure the catalog cannot be read either; what is said of heaps may be ahead of what is durable")]
     public static partial void CatalogUnreadable(ILogger logger, string store, Exception failure);
+
+    [LoggerMessage(10, LogLevel.Error, "{Damage} What hung on it stays in use until the store is repaired")]
+    public static partial void NotReclaimed(ILogger logger, string damage);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Everheap.Vm.Wasi;
 
@@ -25,6 +26,7 @@ internal static unsafe partial class Native
     private const int OpenAppend = 0x400;
     private const int SeekCurrent = 1;
     private const int SeekSet = 0;
+    private const int ErrorInvalid = 22;
 
     /// <summary>Whether these calls exist here.</summary>
     public static bool IsAvailable { get; } = OperatingSystem.IsLinux();
@@ -91,6 +93,32 @@ internal static unsafe partial class Native
     /// <param name="descriptor">The descriptor.</param>
     /// <returns>True if so.</returns>
     public static bool IsTerminal(int descriptor) => IsTerminalCall(descriptor) == 1;
+
+    /// <summary>Makes what was written to a file durable.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="path">Its path, for the message.</param>
+    /// <exception cref="IOException">The host cannot. (On Unix, .NET's own flush takes any error for "nothing to flush", and returns.)</exception>
+    public static void Flush(SafeFileHandle file, string path)
+    {
+        if (!IsAvailable)
+        {
+            RandomAccess.FlushToDisk(file);
+            return;
+        }
+
+        while (SyncCall((int)file.DangerousGetHandle()) != 0)
+        {
+            if (LastError is not (ErrorInterrupted or ErrorInvalid))
+            {
+                throw new IOException($"{path}: could not be flushed: {Marshal.GetPInvokeErrorMessage(LastError)}");
+            }
+
+            if (LastError == ErrorInvalid)
+            {
+                return; // no file that can be flushed, such as a pipe
+            }
+        }
+    }
 
     /// <summary>Makes the names in a directory durable, as far as its file system can.</summary>
     /// <param name="path">The directory.</param>

@@ -59,7 +59,7 @@ internal sealed partial class WasiHost : IDisposable
         _root = StateRoot.Create(heap);
         _log = new OutputLog(heap);
         _input = InputSource.Open(options.StandardInput, _gate, out long inputPosition);
-        _note = ReleaseNote.Create(heap, _program, isOfBranch: false);
+        _note = ReleaseNote.Create(heap, _program, branchCheckpoint: 0);
         var (output, error) = OpenSinks();
         _output = OutputReleaser.Create(output, error, _note, options.AfterOutputPiece);
         _hostWriter = new HostWriter(options.Diagnostics, options.BeforeHostStep);
@@ -95,7 +95,7 @@ internal sealed partial class WasiHost : IDisposable
 
         // A program that was moved here together with its note goes on; without one, or with one of its own only, it goes a way of its own from here.
         var note = ReleaseNote.TryRead(heap, _program);
-        bool isAtBranch = heap.IsAtBranch && note?.IsOfBranch != false;
+        bool isAtBranch = heap.IsAtBranch && (note is null || note.BranchCheckpoint == heap.LatestCheckpointNumber);
         _files = FileSystem.Read(heap, _clock, root.Read(StateSection.Files), options.Directories, isAtBranch, out var nodes);
         _descriptors = DescriptorTable.Read(ref reader, nodes);
         reader.End();
@@ -104,7 +104,7 @@ internal sealed partial class WasiHost : IDisposable
             _descriptors.MoveInput(inputPosition.Value);
         }
 
-        _note = note is not null && note.IsOfBranch == isAtBranch ? note : ReleaseNote.Create(heap, _program, isAtBranch);
+        _note = note ?? ReleaseNote.Create(heap, _program, isAtBranch ? heap.LatestCheckpointNumber : 0);
         if (isAtBranch)
         {
             _log.Disown();

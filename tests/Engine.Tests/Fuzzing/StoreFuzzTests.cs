@@ -93,7 +93,7 @@ internal sealed class StoreFuzzTests
             $"{count} cases: {opened} opened, {sound} sound, {refused} refused something; at most {stepsMax} reads and writes, {allocatedMax >> 10} KiB of managed memory"));
     }
 
-    internal static FuzzExercise Case(int number, bool isForged)
+    private static FuzzExercise Case(int number, bool isForged)
     {
         Random random = new(number);
         FuzzStore store = FuzzStores.All[random.Next(FuzzStores.All.Count)];

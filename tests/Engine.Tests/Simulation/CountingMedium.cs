@@ -2,7 +2,7 @@ using Everheap.Engine.Storage;
 
 namespace Everheap.Engine.Tests.Simulation;
 
-/// <summary>Counts what is asked of a medium, mapped reads included.</summary>
+/// <summary>Counts what is asked of a medium.</summary>
 internal sealed class CountingMedium(IStorageMedium inner) : IStorageMedium
 {
     private long _bytesRead;
@@ -23,19 +23,6 @@ internal sealed class CountingMedium(IStorageMedium inner) : IStorageMedium
         Interlocked.Add(ref _bytesRead, destination.Length);
         inner.Read(offset, destination);
     }
-
-    public bool TryReadMapped(long offset, Span<byte> destination)
-    {
-        if (!inner.TryReadMapped(offset, destination))
-        {
-            return false;
-        }
-
-        Interlocked.Add(ref _bytesRead, destination.Length);
-        return true;
-    }
-
-    public void ReleaseMapped() => inner.ReleaseMapped();
 
     public void Write(long offset, ReadOnlySpan<byte> source)
     {

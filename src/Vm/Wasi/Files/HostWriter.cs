@@ -166,7 +166,7 @@ internal sealed class HostWriter
             RandomAccess.SetLength(file, change.Length);
         }
 
-        RandomAccess.FlushToDisk(file);
+        Native.Flush(file, change.Path);
     }
 
     /// <summary>Removes what the program removed at a path, and whatever is there that is not of a type.</summary>

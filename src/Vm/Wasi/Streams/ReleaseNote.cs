@@ -7,18 +7,19 @@ namespace Everheap.Vm.Wasi.Streams;
 /// survives the death of the process at any moment. Invariant: it never claims more than was done.
 /// </summary>
 /// <remarks>
-/// Layout, little-endian: magic (4 bytes), version (2), flags (2; 1: written at a branch, before a checkpoint of the program's own), the program's number (8), seals whose file changes are on the host (8), then
-/// for each stream bytes shown (8), device (8), inode (8) and start in the regular file (8; device and inode 0 if it is none).
+/// Layout, little-endian: magic (4 bytes), version (2), reserved (2), the program's number (8), seals whose file changes are on the host (8), then
+/// for each stream bytes shown (8), device (8), inode (8) and start in the regular file (8; device and inode 0 if it is none); then the checkpoint it was begun at, if that was a
+/// branch (8; notes of older stores end before it).
 /// The store guards the note with a checksum. Any thread.
 /// </remarks>
 internal sealed class ReleaseNote
 {
     private const uint Magic = 0x4E_48_45_45; // "EEHN"
     private const ushort Version = 1;
-    private const ushort BranchFlag = 1;
     private const int HeaderBytes = 24;
     private const int StreamBytes = 32;
-    private const int NoteBytes = HeaderBytes + (2 * StreamBytes);
+    private const int BranchOffset = HeaderBytes + (2 * StreamBytes);
+    private const int NoteBytes = BranchOffset + 8;
 
     private readonly Lock _gate = new();
     private readonly IHeapSpace _heap;
@@ -26,18 +27,18 @@ internal sealed class ReleaseNote
     private readonly StreamNote[] _streams = new StreamNote[2];
     private ulong _appliedSeal;
 
-    private ReleaseNote(IHeapSpace heap, ulong program, bool isOfBranch)
+    private ReleaseNote(IHeapSpace heap, ulong program, long branchCheckpoint)
     {
         _heap = heap;
         _program = program;
-        IsOfBranch = isOfBranch;
+        BranchCheckpoint = branchCheckpoint;
     }
 
     /// <summary>
-    /// Whether it is of a program that was forked or taken back, and had made no checkpoint of its own when it was opened: it knows what that program has shown, and nothing
-    /// of what was before.
+    /// The checkpoint at which the program was forked, or taken back, when the note was begun: it knows what the program has shown since, and nothing
+    /// of what was before. 0 if it was begun with the program.
     /// </summary>
-    public bool IsOfBranch { get; }
+    public long BranchCheckpoint { get; }
 
     /// <summary>The seal whose file changes, and all before it, are on the host.</summary>
     public ulong AppliedSeal
@@ -54,9 +55,9 @@ internal sealed class ReleaseNote
     /// <summary>Starts a new note.</summary>
     /// <param name="heap">The heap.</param>
     /// <param name="program">A number that no other program has but its forks.</param>
-    /// <param name="isOfBranch">See <see cref="IsOfBranch"/>.</param>
+    /// <param name="branchCheckpoint">See <see cref="BranchCheckpoint"/>.</param>
     /// <returns>The note, not written yet.</returns>
-    public static ReleaseNote Create(IHeapSpace heap, ulong program, bool isOfBranch) => new(heap, program, isOfBranch);
+    public static ReleaseNote Create(IHeapSpace heap, ulong program, long branchCheckpoint) => new(heap, program, branchCheckpoint);
 
     /// <summary>Reads the note.</summary>
     /// <param name="heap">The heap.</param>
@@ -65,7 +66,7 @@ internal sealed class ReleaseNote
     public static ReleaseNote? TryRead(IHeapSpace heap, ulong program)
     {
         Span<byte> bytes = stackalloc byte[256];
-        if (!heap.TryReadNote(bytes, out int length) || length != NoteBytes
+        if (!heap.TryReadNote(bytes, out int length) || length is not (BranchOffset or NoteBytes)
             || BinaryPrimitives.ReadUInt32LittleEndian(bytes) != Magic
             || BinaryPrimitives.ReadUInt16LittleEndian(bytes[4..]) != Version
             || BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]) != program)
@@ -73,8 +74,8 @@ internal sealed class ReleaseNote
             return null;
         }
 
-        bool isOfBranch = (BinaryPrimitives.ReadUInt16LittleEndian(bytes[6..]) & BranchFlag) != 0;
-        var note = new ReleaseNote(heap, program, isOfBranch) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]) };
+        long branchCheckpoint = length == NoteBytes ? BinaryPrimitives.ReadInt64LittleEndian(bytes[BranchOffset..]) : 0;
+        var note = new ReleaseNote(heap, program, branchCheckpoint) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]) };
         for (int i = 0; i < 2; i++)
         {
             var entry = bytes.Slice(HeaderBytes + (i * StreamBytes), StreamBytes);
@@ -130,7 +131,7 @@ internal sealed class ReleaseNote
         Span<byte> bytes = stackalloc byte[NoteBytes];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Magic);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[4..], Version);
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes[6..], IsOfBranch ? BranchFlag : (ushort)0);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes[6..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], _program);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], _appliedSeal);
         for (int i = 0; i < 2; i++)
@@ -143,6 +144,7 @@ internal sealed class ReleaseNote
             BinaryPrimitives.WriteInt64LittleEndian(entry[24..], _streams[i].FileStart);
         }
 
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[BranchOffset..], BranchCheckpoint);
         _heap.WriteNote(bytes);
     }
 }
