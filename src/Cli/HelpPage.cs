@@ -90,9 +90,10 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 "everheap compact sim.heap                   after much was dropped",
             ]),
         ["verify"] = (
-            "everheap verify FILE",
+            "everheap verify FILE [options]",
             [
                 "everheap verify counter.heap && everheap resume counter.heap",
+                "everheap verify counter.heap --repair-to LAST_GOOD",
             ]),
         ["send"] = (
             "everheap send FILE [options]",

@@ -13,8 +13,18 @@ internal static class VerifyCommand
     public static Command Build()
     {
         var file = new Argument<string>("FILE") { Description = "The heap file." };
-        var command = new Command("verify", "Check every checksum and every reference of a heap file, with all heaps and checkpoints.") { file };
-        command.SetAction(result => Verify(result.GetRequiredValue(file)));
+        var repairTo = new Option<string?>("--repair-to")
+        {
+            HelpName = RepairAction.LastGood,
+            Description = "Go back to each damaged heap's newest checkpoint without damage.",
+        };
+        var command = new Command("verify", "Check every checksum and every reference of a heap file, with all heaps and checkpoints.") { file, repairTo };
+        command.SetAction(result => result.GetValue(repairTo) switch
+        {
+            null => Verify(result.GetRequiredValue(file)),
+            RepairAction.LastGood => RepairAction.Run(result.GetRequiredValue(file)),
+            var other => throw new CommandException(ExitCode.Usage, $"--repair-to {other}: expected {RepairAction.LastGood}"),
+        });
         return command;
     }
 
@@ -99,7 +109,7 @@ internal static class VerifyCommand
 
     private static int Conclude(string path, long problems)
     {
-        Failure.Line($"{path}: {problems} {(problems == 1 ? "problem" : "problems")} found, listed on standard output; restore the file from a copy");
+        Failure.Line($"{path}: {problems} {(problems == 1 ? "problem" : "problems")} found, listed on standard output; go back behind them with 'everheap verify {path} --repair-to {RepairAction.LastGood}', or restore the file from a copy");
         return ExitCode.ProblemsFound;
     }
 }

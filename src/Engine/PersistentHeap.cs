@@ -189,7 +189,9 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
             throw new ArgumentException($"Of the {length} bytes at 0x{address:x}, some are not allocated.", nameof(address));
         }
 
+        // The pages first: if there is no room to drop them all, the range stays set aside, and is never given out with something in it.
         _pager.Drop(address >> PageShift, (address >> PageShift) + pages);
+        _ranges.TryRelease(address >> PageShift, pages);
     }
 
     /// <summary>Opens translation tables for <see cref="TranslationWindow.WindowBytes"/> from an address on.</summary>

@@ -42,7 +42,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("drop", "Usage: everheap drop FILE [N] [options]", "FILE N --heap")]
     [TestCase("diff", "Usage: everheap diff FILE A B [options]", "FILE A B --heap --summary")]
     [TestCase("compact", "Usage: everheap compact FILE", "FILE")]
-    [TestCase("verify", "Usage: everheap verify FILE", "FILE")]
+    [TestCase("verify", "Usage: everheap verify FILE [options]", "FILE --repair-to")]
     [TestCase("send", "Usage: everheap send FILE [options]", "--heap --checkpoint --from --resume --to --token-file --fingerprint")]
     [TestCase("receive", "Usage: everheap receive FILE [options]", "--heap --listen --token-file --certificate --unfinished --abandon")]
     [TestCase("torture", "Usage: everheap torture [FOLDER] [options]", "--minutes --rounds --seed --size --report")]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Everheap.Engine;
 
 namespace Everheap.Crash.Tests;
 
@@ -210,6 +211,42 @@ internal sealed class RunAndResumeTests
         Assert.That(damaged.ExitCode, Is.EqualTo(1), damaged.Error);
         Assert.That(damaged.Output, Is.Not.Empty);
         AssertOneLine(damaged.Error, "found");
+    }
+
+    [Test]
+    public void A_damaged_page_is_gone_behind_by_a_repair_and_the_program_goes_on()
+    {
+        GuestCase primes = GuestCase.Sample("primes", "medium");
+        using (EverheapProcess process = EverheapProcess.Start(_scratch.Path, ["run", primes.ModulePath, "--heap", "p.heap", "--every", "20", "--keep-last", "5", "--", .. primes.Arguments]))
+        {
+            WaitUntil(() => File.Exists(_scratch["p.heap"]) && Run("log", "p.heap").Output.Split('\n').Length > 6, process);
+            process.Kill();
+        }
+
+        // The page that the newest checkpoint wrote last: every page of the file is tried until one is found that only the newest has.
+        byte[] whole = File.ReadAllBytes(_scratch["p.heap"]);
+        string? repaired = null;
+        for (int page = 16; page < whole.Length / 4096 && repaired is null; page++)
+        {
+            byte[] bytes = (byte[])whole.Clone();
+            bytes[page * 4096] ^= 0xFF;
+            File.WriteAllBytes(_scratch["p.heap"], bytes);
+            using HeapStore store = HeapStore.Open(_scratch["p.heap"], new HeapStoreOptions { BackgroundReclaim = false });
+            if (store.SkippedRoots.Count == 0 && store.Examine() is [{ Damaged.Count: 1, NewestValid: not null }])
+            {
+                repaired = $"page {page}";
+            }
+        }
+
+        Assert.That(repaired, Is.Not.Null, "no page belongs to the newest checkpoint alone");
+        Assert.That(Run("verify", "p.heap").ExitCode, Is.EqualTo(1));
+        CommandResult repair = Run("verify", "p.heap", "--repair-to", "LAST_GOOD");
+        Assert.That(repair.ExitCode, Is.Zero, $"{repaired}: {repair.Output}{repair.Error}");
+        Assert.That(repair.Output, Does.Contain("is as of checkpoint").And.Contain("sound now"));
+        Assert.That(Run("verify", "p.heap").ExitCode, Is.Zero);
+        CommandResult resumed = Run("resume", "p.heap");
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(System.Text.Encoding.UTF8.GetString(primes.ExpectedOutput), Does.EndWith(resumed.Output));
     }
 
     [Test]

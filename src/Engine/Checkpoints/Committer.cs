@@ -379,11 +379,13 @@ internal sealed class Committer
         KeepReserve();
     }
 
-    /// <summary>Keeps as much free for commits as one that drops all that there is may need.</summary>
+    /// <summary>
+    /// Keeps as much free for commits as one that drops all that there is may need; three times over, because what a commit writes anew is held for two more.
+    /// </summary>
     private void KeepReserve()
     {
         var countPages = ((_allocator.FileLength >> FileLayout.PageShift) * sizeof(uint) >> FileLayout.PageShift) + 1;
-        _allocator.ReservedPages = CommitPagesMax + Catalog.RecordPages + (Shared.IsEmpty ? 0 : Math.Min(FileLayout.NodeEntries, countPages));
+        _allocator.ReservedPages = CommitPagesMax + ((FileLayout.RootsKept + 1) * (Catalog.RecordPages + (Shared.IsEmpty ? 0 : Math.Min(FileLayout.NodeEntries, countPages))));
     }
 
     private void PruneWaiting()
