@@ -284,8 +284,9 @@ internal sealed class Committer
             _channel.ThrowIfFailed();
             _allocator.EnsureFree(RoomFor(group));
         }
-        catch (HeapException refusal)
+        catch (Exception refusal)
         {
+            // Nothing was changed. Whatever it is, everybody in the group is told.
             End(group, refusal);
             return;
         }
