@@ -131,7 +131,8 @@ public sealed partial class HeapStore : IDisposable
     /// <exception cref="HeapLockedException">Someone else holds it.</exception>
     /// <exception cref="HeapFormatException">Not a store, or of a newer version.</exception>
     /// <exception cref="HeapCorruptedException">No root can be opened.</exception>
-    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">This process may not read the file or, unless it is opened for reading only, not write to it.</exception>
+    /// <exception cref="IOException">The file is missing, is no regular file, lies on a read-only file system, or cannot be read.</exception>
     public static HeapStore Open(string path, HeapStoreOptions? options = null) => Open(path, options, medium => Open(medium, options));
 
     private static HeapStore Open(string path, HeapStoreOptions? options, Func<FileMedium, HeapStore> open)

@@ -16,6 +16,9 @@ public sealed record RetentionPolicy
     /// <summary>The newest so many are retained, the latest counted: 1 to <see cref="KeepLastMax"/>.</summary>
     public int KeepLast { get; init; } = 1;
 
-    /// <summary>Those are retained that are younger than this, by their times of sealing and the time of the latest; zero: age counts for nothing.</summary>
+    /// <summary>
+    /// Those are retained that are younger than this, by their times of sealing and the time of the latest; zero: age counts for nothing. Times are the clock's: one that jumps far
+    /// ahead makes all of them old. What must not go by the clock is kept by <see cref="KeepLast"/> or by name.
+    /// </summary>
     public TimeSpan KeepFor { get; init; }
 }
