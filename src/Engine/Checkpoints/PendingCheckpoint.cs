@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Everheap.Engine;
 
 /// <summary>A checkpoint that has been sealed and is being written. It exists once it has completed, and not before.</summary>
@@ -22,6 +24,9 @@ public sealed class PendingCheckpoint
 
     /// <summary>Completes when it is durable; fails with <see cref="HeapFailedException"/> if it could not be written.</summary>
     public Task<CheckpointInfo> Completion => _completion.Task;
+
+    /// <summary>For <c>await</c>: what <see cref="Completion"/> has.</summary>
+    public TaskAwaiter<CheckpointInfo> GetAwaiter() => Completion.GetAwaiter();
 
     /// <summary>Waits until it is durable.</summary>
     /// <exception cref="HeapFailedException">It could not be written; the checkpoint before it holds.</exception>

@@ -57,6 +57,20 @@ internal sealed class ForkTests
     }
 
     [Test]
+    public async Task A_checkpoint_can_be_awaited_while_its_heap_goes_on()
+    {
+        SimulatedStores.Fill(_heap, Address, 20, version: 2);
+        PendingCheckpoint pending = _heap.BeginCheckpoint();
+        SimulatedStores.Fill(_heap, Address, 20, version: 3);
+        CheckpointInfo info = await pending;
+        using HeapSnapshot snapshot = _store.OpenSnapshot("origin", info.Number);
+        byte[] page = new byte[PersistentHeap.PageSize];
+        snapshot.Read(Address, page);
+        Assert.That(page, Is.EqualTo(SimulatedStores.PageContent(Address / PersistentHeap.PageSize, 2)));
+        SimulatedStores.AssertFilled(_heap, Address, 20, version: 3);
+    }
+
+    [Test]
     public void A_fork_costs_a_few_pages_whatever_its_size()
     {
         long before = _store.Space.UsedBytes;
