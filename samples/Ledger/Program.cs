@@ -49,7 +49,7 @@ for (long number = entries.LongCount; number < wanted; number++)
     balances[entry.To] += entry.Amount;
     if (number % 1024 == 0 && sinceCheckpoint.Elapsed >= pause)
     {
-        heap.BeginCheckpoint(); // goes on at once; a thread of the store's own writes what has changed
+        _ = heap.BeginCheckpoint(); // goes on at once; a thread of the store's own writes what has changed
         sinceCheckpoint.Restart();
     }
 }

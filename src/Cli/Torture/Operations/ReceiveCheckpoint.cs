@@ -78,6 +78,8 @@ internal sealed class ReceiveCheckpoint(StoreModel model, HeapTrack origin, Tran
         transfer.ToNumber,
         ImmutableSortedDictionary<long, CheckpointModel>.Empty.Add(transfer.ToNumber, new CheckpointModel(origin.Durable!.Checkpoints[transfer.ToNumber].Content)))
     {
+        OriginCheckpoint = transfer.FromNumber > 0 ? 0 : transfer.ToNumber,
+
         // A difference starts from whichever heap has what it is based on: of several, any.
         IsOriginOpen = transfer.FromNumber > 0,
     };
