@@ -175,25 +175,35 @@ internal sealed unsafe partial class SpaceAllocator
 
             try
             {
-                LoadHeldOf(previous, GetGroup(index), (SpaceEntry*)page);
+                _previous = previous;
+                LoadHeldOf(GetGroup(index), (SpaceEntry*)page);
             }
             catch (HeapCorruptedException)
             {
-                // Damage is told of when what is damaged is needed.
+                // The directory: none of its regions can be used.
+            }
+            finally
+            {
+                _previous = null; // All that is to be known of it is known.
             }
         }
     }
 
-    private void LoadHeldOf(in Superblock previous, Group group, SpaceEntry* before)
+    private void LoadHeldOf(Group group, SpaceEntry* before)
     {
         for (var slot = 0; slot < FileLayout.GroupRegions; slot++)
         {
             var isBefore = before[slot].Written != 0 && ((long)((group.Index << FileLayout.GroupShift) + slot) << FileLayout.RegionShift) < _fileLength >> FileLayout.PageShift;
             if (isBefore && group.Regions[slot] is null && (before[slot].Slot != group.Entries[slot].Slot || before[slot].Checksum != group.Entries[slot].Checksum))
             {
-                _previous = previous;
-                GetRegion((group.Index << FileLayout.GroupShift) + slot);
-                _previous = null;
+                try
+                {
+                    GetRegion((group.Index << FileLayout.GroupShift) + slot);
+                }
+                catch (HeapCorruptedException)
+                {
+                    // Damage is told of when what is damaged is needed; it keeps nothing else from being held.
+                }
             }
         }
     }
