@@ -8,7 +8,7 @@ namespace Everheap.Vm.Tests.Execution;
 /// <summary>Several programs of one store in one process of the host: forks beside their origin, each with its own output, and programs that have nothing in common.</summary>
 internal sealed class SeveralProcessesTests
 {
-    private static readonly string[] PrimesArguments = ["20", "400000"];
+    private static readonly string[] PrimesArguments = ["20", "20000000"];
 
     private static readonly string Samples = Path.Combine(GuestCatalog.RepositoryRoot, "samples");
 
@@ -23,7 +23,7 @@ internal sealed class SeveralProcessesTests
     {
         _folder = new ScratchFolder();
         _primes = Module.Load(Path.Combine(Samples, "primes.wasm"));
-        _expected = File.ReadAllText(Path.Combine(Samples, "expected", "primes.small.txt"));
+        _expected = File.ReadAllText(Path.Combine(Samples, "expected", "primes.medium.txt"));
     }
 
     [TearDown]
