@@ -30,14 +30,7 @@ internal static class TreeReader
 
         if (!isInside || DiskView.Hash(destination) != entry.Checksum)
         {
-            var page = index << (FileLayout.NodeShift * level);
-            var subject = level == 0 ? $"page {page}" : $"the page map's node over pages {page} to {page + (1UL << (FileLayout.NodeShift * level)) - 1}";
-            throw new HeapCorruptedException(
-                $"{channel.Name}: heap '{heapName}', {subject}, at file offset {offset}: {(isInside ? "its checksum does not match" : "its place is past the end of the file")}. "
-                + "Run verify for the extent of the damage; restore from a copy.",
-                heapName,
-                (long)page,
-                offset);
+            throw MapDamage.At(channel.Name, heapName, level, index, offset, isInside ? "its checksum does not match" : "its place is past the end of the file");
         }
     }
 

@@ -232,17 +232,8 @@ internal sealed unsafe partial class Pager
         }
     }
 
-    private HeapCorruptedException Corrupted(ulong key, long offset, string what)
-    {
-        var level = FrameKey.Level(key);
-        var page = FrameKey.Index(key) << (FileLayout.NodeShift * level);
-        var subject = level == 0 ? $"page {page}" : $"the page map's node over pages {page} to {page + (1UL << (FileLayout.NodeShift * level)) - 1}";
-        return new HeapCorruptedException(
-            $"{_channel.Name}: heap '{_heapName}', {subject}, at file offset {offset}: {what}. Run verify for the extent of the damage; restore from a copy.",
-            _heapName,
-            (long)page,
-            offset);
-    }
+    private HeapCorruptedException Corrupted(ulong key, long offset, string what) =>
+        MapDamage.At(_channel.Name, _heapName, FrameKey.Level(key), FrameKey.Index(key), offset, what);
 
     /// <summary>Refuses a change if the store takes none.</summary>
     internal void ThrowIfNotWritable()
