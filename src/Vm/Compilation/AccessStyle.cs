@@ -5,6 +5,9 @@ namespace Everheap.Vm.Compilation;
 /// <summary>How a function's memory accesses are compiled.</summary>
 internal enum AccessStyle
 {
+    /// <summary>The memory lies in one piece: base + address, after a bounds check. The only one beside <see cref="Called"/> for such a memory, and for no other.</summary>
+    Contiguous,
+
     /// <summary>As <see cref="Leaving"/>, and accesses off one local are translated together.</summary>
     Grouped,
 
@@ -32,14 +35,14 @@ internal static class AccessStyles
     private const double BytesPerSavedValue = 12;
 
     /// <summary>Chooses a function's style.</summary>
-    public static AccessStyle Choose(FunctionCode code, Liveness liveness)
+    public static AccessStyle Choose(FunctionCode code, Liveness liveness, Addressing addressing)
     {
         long saved = 0;
         long savedAtAccesses = 0;
         for (int position = 0; position < code.Instructions.Length; position++)
         {
             Opcode opcode = code.Instructions[position].Opcode;
-            if (opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect)
+            if (opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow)
             {
                 saved += liveness.AliveAt(position).Length;
             }
@@ -50,6 +53,11 @@ internal static class AccessStyles
         }
 
         double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
+        if (addressing == Addressing.Contiguous)
+        {
+            return bytes + (code.AccessCount * BytesPerAccess(AccessStyle.Contiguous)) < BytesMax ? AccessStyle.Contiguous : AccessStyle.Called;
+        }
+
         for (AccessStyle style = AccessStyle.Grouped; style < AccessStyle.Called; style++)
         {
             double accesses = code.AccessCount * BytesPerAccess(style);
@@ -64,6 +72,7 @@ internal static class AccessStyles
 
     private static double BytesPerAccess(AccessStyle style) => style switch
     {
+        AccessStyle.Contiguous => 40,
         AccessStyle.Grouped => 220,
         AccessStyle.Leaving => 145,
         _ => 95,

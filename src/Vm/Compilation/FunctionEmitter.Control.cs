@@ -56,7 +56,7 @@ internal sealed partial class FunctionEmitter
                 EmitReturn();
                 return SkipUnreachable(position + 1);
             default:
-                _il.Emit(OpCodes.Br, TrapBlock(TrapKind.Unreachable, instruction.Offset));
+                EmitTrap(TrapKind.Unreachable, instruction.Offset);
                 return SkipUnreachable(position + 1);
         }
     }
@@ -107,7 +107,7 @@ internal sealed partial class FunctionEmitter
         EmitPoll(() =>
         {
             EmitSave(site, SiteKind.Loop, 0, [.. saved.Select(entry => entry.Node)]);
-            _il.Emit(OpCodes.Br, ReturnDefault());
+            EmitDefaultReturn();
         });
         if (_form == CodeForm.Twin)
         {
@@ -347,20 +347,16 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ret);
     }
 
-    /// <summary>The label of a block that traps; it never returns to the code.</summary>
-    private Label TrapBlock(TrapKind kind, int offset)
+    /// <summary>Traps unless a branch is taken, which it nearly always is.</summary>
+    private void EmitTrapUnless(OpCode likely, TrapKind kind, int offset) => EmitUnless(likely, () => EmitTrap(kind, offset));
+
+    private void EmitTrap(TrapKind kind, int offset)
     {
-        Label label = _il.DefineLabel();
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(label);
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            EmitInt((int)kind);
-            _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
-            _il.Emit(OpCodes.Br, ReturnDefault());
-        });
-        return label;
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(_code.FunctionIndex);
+        EmitInt(offset);
+        EmitInt((int)kind);
+        _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
+        EmitDefaultReturn();
     }
 }

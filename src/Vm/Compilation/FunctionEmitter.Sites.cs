@@ -88,18 +88,12 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Call, RuntimeMethods.StressTick);
         }
 
-        Label label = _il.DefineLabel();
         _il.Emit(OpCodes.Ldarg_0);
 
         // Volatile, or the JIT moves the load out of a loop that stores and calls nothing: such a loop would never stop for a checkpoint.
         _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I4);
-        _il.Emit(OpCodes.Brtrue, label);
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(label);
-            cold();
-        });
+        EmitUnless(OpCodes.Brfalse, cold);
     }
 
     /// <summary>Saves a record of the given values.</summary>
@@ -187,7 +181,7 @@ internal sealed partial class FunctionEmitter
         _il.MarkLabel(none);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Call, RuntimeMethods.NoSuchSite);
-        _il.Emit(OpCodes.Br, ReturnDefault());
+        EmitDefaultReturn();
         foreach (TwinEntry entry in _entries)
         {
             _il.MarkLabel(entryLabels[entry.Site]);

@@ -50,11 +50,8 @@ internal sealed partial class FunctionEmitter
     private readonly ILGenerator _il;
     private readonly List<Node> _stack = [];
     private readonly List<ControlFrame> _control = [];
-    private readonly List<Action> _coldBlocks = [];
     private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
     private readonly LocalBuilder?[] _locals;
-    private readonly Label _returnDefault;
-    private bool _returnDefaultUsed;
     private LocalBuilder? _table;
 
     private FunctionEmitter(ModuleCompiler compiler, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
@@ -67,7 +64,6 @@ internal sealed partial class FunctionEmitter
         _style = style;
         _il = il;
         _locals = new LocalBuilder?[code.Locals.Length];
-        _returnDefault = il.DefineLabel();
         _groups = style == AccessStyle.Grouped ? AccessGroups.Of(code) : null;
     }
 
@@ -76,7 +72,7 @@ internal sealed partial class FunctionEmitter
     public static Site[] Emit(ModuleCompiler compiler, FunctionCode code, CodeForm form, ILGenerator il)
     {
         Liveness liveness = Liveness.Of(code);
-        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness), il);
+        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il);
         emitter.EmitFunction();
         return [.. emitter._sites];
     }
@@ -86,7 +82,11 @@ internal sealed partial class FunctionEmitter
 
     private void EmitFunction()
     {
-        if (_code.AccessCount > 0 && _style != AccessStyle.Called)
+        if (_code.AccessCount > 0 && _style == AccessStyle.Contiguous)
+        {
+            EmitContiguousPrologue();
+        }
+        else if (_code.AccessCount > 0 && _style != AccessStyle.Called)
         {
             _table = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
@@ -108,21 +108,9 @@ internal sealed partial class FunctionEmitter
             position = EmitInstruction(position);
         }
 
-        // A cold block may ask for further ones.
-        for (int index = 0; index < _coldBlocks.Count; index++)
-        {
-            _coldBlocks[index]();
-        }
-
         if (_form == CodeForm.Twin)
         {
             EmitDispatchTable();
-        }
-
-        if (_returnDefaultUsed)
-        {
-            _il.MarkLabel(_returnDefault);
-            EmitDefaultReturn();
         }
     }
 
@@ -162,18 +150,29 @@ internal sealed partial class FunctionEmitter
     private void EmitStackCheck(int site, SiteValue[] values)
     {
         LocalBuilder marker = _il.DeclareLocal(typeof(int));
-        Label cold = _il.DefineLabel();
         _il.Emit(OpCodes.Ldloca, marker);
         _il.Emit(OpCodes.Conv_U);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldfld, StackLimitField);
-        _il.Emit(OpCodes.Blt_Un, cold);
-        _coldBlocks.Add(() =>
+        EmitUnless(OpCodes.Bge_Un, () =>
         {
-            _il.MarkLabel(cold);
             EmitSave(site, SiteKind.Entry, 0, [.. values.Select(value => Node.Local(value.Type, value.Index))]);
             EmitDefaultReturn();
         });
+    }
+
+    /// <summary>
+    /// Branches over a cold block. The JIT lays a branch's target right behind it, and what it falls through to farther away; and it takes a block that returns for
+    /// unlikely. So the likely way is the branch, the cold block stands at its place, and ends with a return of its own.
+    /// </summary>
+    /// <param name="likely">A branch that is nearly always taken; its operands are on the evaluation stack.</param>
+    /// <param name="cold">Emits the cold block.</param>
+    private void EmitUnless(OpCode likely, Action cold)
+    {
+        Label over = _il.DefineLabel();
+        _il.Emit(likely, over);
+        cold();
+        _il.MarkLabel(over);
     }
 
     private void EmitDefaultReturn()
@@ -184,12 +183,6 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ret);
-    }
-
-    private Label ReturnDefault()
-    {
-        _returnDefaultUsed = true;
-        return _returnDefault;
     }
 
     private int EmitInstruction(int position)
@@ -246,7 +239,7 @@ internal sealed partial class FunctionEmitter
                 Push(Node.MemorySize());
                 break;
             case >= Opcode.MemoryInit and <= Opcode.TableFill or Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet:
-                EmitBulk(in instruction);
+                EmitBulk(position, in instruction);
                 break;
             case (>= Opcode.I32DivS and <= Opcode.I32RemU) or (>= Opcode.I64DivS and <= Opcode.I64RemU):
                 EmitDivision(in instruction);

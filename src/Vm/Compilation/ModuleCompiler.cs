@@ -20,14 +20,16 @@ internal sealed class ModuleCompiler
     private readonly MethodBuilder[] _fast;
     private readonly Site[][] _sites;
     private readonly Dictionary<string, MethodBuilder> _savers = [];
+    private readonly Dictionary<int, nint> _twins = [];
     private readonly int[] _signatures;
     private readonly Type _code;
     private TypeBuilder _type;
     private Dictionary<string, MethodInfo>? _entries;
 
-    private ModuleCompiler(Module module, int stressInterval)
+    private ModuleCompiler(Module module, Addressing addressing, int stressInterval)
     {
         Module = module;
+        Addressing = addressing;
         StressInterval = stressInterval;
         AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
             new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect);
@@ -54,10 +56,13 @@ internal sealed class ModuleCompiler
 
     public Module Module { get; }
 
+    /// <summary>How the code reaches the memory.</summary>
+    public Addressing Addressing { get; }
+
     /// <summary>Where greater than zero, safepoints count down from this and then ask for a capture.</summary>
     public int StressInterval { get; }
 
-    public static ModuleCompiler Compile(Module module, int stressInterval) => new(module, stressInterval);
+    public static ModuleCompiler Compile(Module module, Addressing addressing, int stressInterval) => new(module, addressing, stressInterval);
 
     public static Type ReturnTypeOf(FunctionType type) =>
         type.Results.Length == 0 ? typeof(void) : FunctionEmitter.IlType(type.Results[0]);
@@ -81,15 +86,21 @@ internal sealed class ModuleCompiler
         return _entries[NameOf(function)].MethodHandle.GetFunctionPointer();
     }
 
-    /// <summary>Compiles a function's twin.</summary>
-    /// <returns>Its entry point; it takes the context alone.</returns>
-    public nint CompileTwin(int function)
+    /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
+    public nint TwinEntryOf(int function)
     {
+        if (_twins.TryGetValue(function, out nint entry))
+        {
+            return entry;
+        }
+
         string name = $"t{function}";
         _type = DefineType("Twin" + function);
         MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
         EmitFunction(method, function, CodeForm.Twin);
-        return _type.CreateType().GetMethod(name, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
+        entry = _type.CreateType().GetMethod(name, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
+        _twins.Add(function, entry);
+        return entry;
     }
 
     /// <summary>The method that saves a record of values of the given types.</summary>

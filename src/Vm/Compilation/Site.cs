@@ -11,7 +11,7 @@ internal enum SiteKind
     /// <summary>At a loop's header.</summary>
     Loop = 1,
 
-    /// <summary>After a call.</summary>
+    /// <summary>After a call, or the growth of a memory.</summary>
     Call = 2,
 
     /// <summary>At a memory access that missed; entered again at once, never stored.</summary>

@@ -85,6 +85,7 @@ internal sealed unsafe partial class Instance
                         return RunOutcome.Paused;
                     }
 
+                    ReachMemoryAnew();
                     break;
             }
         }
@@ -92,11 +93,11 @@ internal sealed unsafe partial class Instance
         return RunOutcome.Returned;
     }
 
-    /// <summary>Compiles a function's twin, when it is first needed.</summary>
+    /// <summary>Finds a function's twin, when it is first needed.</summary>
     /// <returns>Its entry point.</returns>
-    public nint CompileTwin(int function)
+    public nint FindTwin(int function)
     {
-        nint entry = _compiler.CompileTwin(function);
+        nint entry = _compiler.TwinEntryOf(function);
         _context->Twins[function] = entry;
         return entry;
     }
