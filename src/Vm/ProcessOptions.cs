@@ -66,6 +66,6 @@ public sealed record ProcessOptions
     /// </summary>
     public int CaptureEvery { get; init; }
 
-    /// <summary>For tests: the memory is reached in one piece and by pages by turns, from each capture to the next.</summary>
+    /// <summary>For tests: the memory is reached in one piece and by pages by turns, from one capture to another.</summary>
     internal bool AlternatesAddressing { get; init; }
 }

@@ -120,6 +120,11 @@ internal sealed partial class FunctionEmitter
     private int EmitElse(int position)
     {
         ControlFrame frame = _control[^1];
+        if (frame.IsPartial)
+        {
+            return EndPartialArm(position, isReachable: true);
+        }
+
         MoveTo(frame.Height, frame.Results);
         frame.IsTargetUsed = true;
         _il.Emit(OpCodes.Br, frame.Target);
@@ -148,6 +153,11 @@ internal sealed partial class FunctionEmitter
             return position + 1;
         }
 
+        if (frame is { IsPartial: true, Opcode: Opcode.Loop })
+        {
+            return EndPartialLoop(position, isReachable);
+        }
+
         if (isReachable)
         {
             MoveTo(frame.Height, frame.Results);
@@ -172,6 +182,12 @@ internal sealed partial class FunctionEmitter
 
         _control.RemoveAt(_control.Count - 1);
         SetStack(frame.Height, frame.Results);
+        if (position == _copyEnd)
+        {
+            _isCopyEndReached = isReachable;
+            return position + 1;
+        }
+
         return isReachable ? position + 1 : SkipUnreachable(position + 1);
     }
 
@@ -186,6 +202,8 @@ internal sealed partial class FunctionEmitter
                 case Opcode.Block or Opcode.Loop or Opcode.If:
                     nesting++;
                     break;
+                case Opcode.Else when nesting == 0 && _control[^1].IsPartial:
+                    return EndPartialArm(position, isReachable: false);
                 case Opcode.Else when nesting == 0:
                     BeginElse(_control[^1]);
                     return position + 1;

@@ -255,7 +255,7 @@ internal sealed partial class FunctionEmitter
             }, skipped: 1);
         }
 
-        return () => EmitLeave(site, saved, null);
+        return () => EmitLeave(site, PassingValuesOf(site, saved), null);
     }
 
     private Action MissingStore(int position, int offset, MemoryAccess access, Node value, Label stored)
@@ -283,7 +283,7 @@ internal sealed partial class FunctionEmitter
             }, skipped: 2);
         }
 
-        return () => EmitLeave(site, saved, value);
+        return () => EmitLeave(site, PassingValuesOf(site, saved), value);
     }
 
     // The whole access as a call, whatever stands in its way; leaves the function if it trapped.

@@ -14,14 +14,17 @@ internal enum CodeForm
 
     /// <summary>The twin: entered by the driver at any site, with the values of a saved record.</summary>
     Twin,
+
+    /// <summary>A continuation: entered by the driver at one site.</summary>
+    Continuation,
 }
 
 /// <summary>
 /// Compiles one function to IL, in one pass over its instructions.
 /// <para>
 /// Invariants. (1) The IL evaluation stack is empty at every label. (2) A cold block never rejoins hot code after a call, but for the few
-/// shapes that say so: it saves the values that are alive and returns; the program goes on in the twin. (3) Both forms number their sites
-/// alike and keep the same compile-time operand stack at each. (4) A translated address is used at once: no call lies between translation
+/// shapes that say so: it saves the values that are alive and returns; the program goes on in the twin. (3) All forms number their sites
+/// alike, and save the same values at each; the fast form and the twin also keep the same compile-time operand stack. (4) A translated address is used at once: no call lies between translation
 /// and access.
 /// </para>
 /// </summary>
@@ -82,6 +85,37 @@ internal sealed partial class FunctionEmitter
 
     private void EmitFunction()
     {
+        EmitPrologue();
+        if (_form == CodeForm.Twin)
+        {
+            EmitDispatch();
+        }
+
+        EmitEntry();
+        OpenFunction();
+        EmitTo(_code.Instructions.Length, 0);
+        if (_form == CodeForm.Twin)
+        {
+            EmitDispatchTable();
+        }
+    }
+
+    private void OpenFunction()
+    {
+        ValType[] results = _code.Type.Results.ToArray();
+        _control.Add(new ControlFrame(Opcode.Block, -1, 0, results, results, _il.DefineLabel()));
+    }
+
+    private void EmitTo(int end, int position)
+    {
+        while (position < end)
+        {
+            position = EmitInstruction(position);
+        }
+    }
+
+    private void EmitPrologue()
+    {
         if (_code.AccessCount > 0 && _style == AccessStyle.Contiguous)
         {
             EmitContiguousPrologue();
@@ -92,25 +126,6 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Ldarg_0);
             _il.Emit(OpCodes.Ldfld, LoadTableField);
             _il.Emit(OpCodes.Stloc, _table);
-        }
-
-        if (_form == CodeForm.Twin)
-        {
-            EmitDispatch();
-        }
-
-        EmitEntry();
-        ValType[] results = _code.Type.Results.ToArray();
-        _control.Add(new ControlFrame(Opcode.Block, -1, 0, results, results, _il.DefineLabel()));
-        int position = 0;
-        while (position < _code.Instructions.Length)
-        {
-            position = EmitInstruction(position);
-        }
-
-        if (_form == CodeForm.Twin)
-        {
-            EmitDispatchTable();
         }
     }
 

@@ -16,11 +16,16 @@ internal sealed class ModuleCompiler
     /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
     public const int SaverValuesMax = 96;
 
+    /// <summary>Continuations that a function may have; at further sites it goes on in its twin.</summary>
+    private const int ContinuationsMax = 8;
+
     private readonly ModuleBuilder _builder;
     private readonly MethodBuilder[] _fast;
     private readonly Site[][] _sites;
     private readonly Dictionary<string, MethodBuilder> _savers = [];
     private readonly Dictionary<int, nint> _twins = [];
+    private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
+    private readonly Dictionary<int, int> _continuationCounts = [];
     private readonly int[] _signatures;
     private readonly Type _code;
     private TypeBuilder _type;
@@ -98,8 +103,20 @@ internal sealed class ModuleCompiler
         _type = DefineType("Twin" + function);
         MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
         EmitFunction(method, function, CodeForm.Twin);
-        entry = _type.CreateType().GetMethod(name, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
+        entry = EntryOf(_type.CreateType(), name);
         _twins.Add(function, entry);
+        return entry;
+    }
+
+    /// <summary>The entry point of what goes on at a site: a continuation of its own, or the function's twin. Either takes the context alone.</summary>
+    public nint EntryAt(int function, int site)
+    {
+        if (!_continuations.TryGetValue((function, site), out nint entry))
+        {
+            entry = CompileContinuation(function, site) ?? TwinEntryOf(function);
+            _continuations.Add((function, site), entry);
+        }
+
         return entry;
     }
 
@@ -168,6 +185,26 @@ internal sealed class ModuleCompiler
         method.InitLocals = false;
         return method;
     }
+
+    private nint? CompileContinuation(int function, int site)
+    {
+        int count = _continuationCounts.GetValueOrDefault(function);
+        if (function < Module.ImportedFunctionCount
+            || count >= ContinuationsMax
+            || ContinuationPoint.At(FunctionCode.Decode(Module, function), _sites[function][site]) is not ContinuationPoint point)
+        {
+            return null;
+        }
+
+        _continuationCounts[function] = count + 1;
+        string name = string.Create(CultureInfo.InvariantCulture, $"c{function}_{site}");
+        _type = DefineType("Continuation" + name);
+        MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
+        FunctionEmitter.EmitContinuation(this, point, _sites[function], method.GetILGenerator(256));
+        return EntryOf(_type.CreateType(), name);
+    }
+
+    private static nint EntryOf(Type type, string method) => type.GetMethod(method, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
 
     private Site[] EmitFunction(MethodBuilder method, int function, CodeForm form)
     {

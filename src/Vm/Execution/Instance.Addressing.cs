@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 
@@ -11,7 +12,10 @@ namespace Everheap.Vm.Execution;
 /// </content>
 internal sealed unsafe partial class Instance
 {
+    private const int AlternationsMax = 64;
+
     private readonly ModuleCompiler?[] _compilers = new ModuleCompiler?[2];
+    private int _captures;
 
     /// <summary>How the memory is reached.</summary>
     public Addressing Addressing => _compiler.Addressing;
@@ -44,7 +48,8 @@ internal sealed unsafe partial class Instance
 
     private void ReachMemoryAnew()
     {
-        if (_options.AlternatesAddressing && !_options.IsAlwaysPaged)
+        // A switch moves the whole memory: often at first, then ever less often.
+        if (_options.AlternatesAddressing && (++_captures <= AlternationsMax || BitOperations.IsPow2(_captures)))
         {
             ReachMemory(Addressing == Addressing.Paged ? Addressing.Contiguous : Addressing.Paged);
         }

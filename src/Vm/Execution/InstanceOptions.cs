@@ -12,6 +12,6 @@ internal sealed record InstanceOptions
     /// <summary>A memory that is longer than this is reached by pages, where each page that is stored to for the first time can be told of.</summary>
     public long ContiguousBytesMax { get; init; } = long.MaxValue;
 
-    /// <summary>For tests: goes from one piece to pages and back at every capture.</summary>
+    /// <summary>For tests: goes from one piece to pages and back at captures, at the first ones and then ever less often.</summary>
     public bool AlternatesAddressing { get; init; }
 }
