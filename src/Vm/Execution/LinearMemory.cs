@@ -80,7 +80,14 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         ulong length = Math.Max(Length, WasmPageBytes);
         if (_pinned is null && length <= fits)
         {
-            _pinned = _heap.PinRange(Address, length, Math.Min(fits, (ulong)_pagesMax * WasmPageBytes));
+            try
+            {
+                _pinned = _heap.PinRange(Address, length, Math.Min(fits, (ulong)_pagesMax * WasmPageBytes));
+            }
+            catch (Exception exception) when (exception is HeapCorruptedException or HeapFullException)
+            {
+                // A page cannot be read, or nothing can make way. By pages, that is met only by what uses the page or needs the room.
+            }
         }
 
         return _pinned is not null;
