@@ -5,7 +5,7 @@ namespace Everheap.Vm.Compilation;
 /// <summary>How a function's memory accesses are compiled.</summary>
 internal enum AccessStyle
 {
-    /// <summary>The memory lies in one piece: base + address, after a bounds check. The only one beside <see cref="Called"/> for such a memory, and for no other.</summary>
+    /// <summary>For a memory in one piece: base + address, after a bounds check.</summary>
     Contiguous,
 
     /// <summary>As <see cref="Leaving"/>, and accesses off one local are translated together.</summary>
@@ -17,13 +17,13 @@ internal enum AccessStyle
     /// <summary>Translation in line; a miss calls and comes back. For functions that would outgrow the JIT's optimiser otherwise.</summary>
     Rejoining,
 
-    /// <summary>Every access is a call. For functions that are larger still.</summary>
+    /// <summary>Every access is a call. For functions that are larger still, of either memory.</summary>
     Called,
 }
 
 /// <summary>
-/// Chooses the style: the fastest in which the JIT still optimises the function. It gives up above 60,000 bytes of IL, 20,000 instructions or
-/// 2,000 blocks; in practice the code made here passes one of these at about 38,000 bytes (measured on SQLite's functions).
+/// Chooses the style: the fastest in which the JIT still optimises the function. It gives up above 60,000 bytes of IL, 20,000 instructions,
+/// 2,000 blocks or 8,000 references to locals and arguments. The code made here passes the last of these first, by pages at about 38,000 bytes (measured on SQLite's functions).
 /// </summary>
 internal static class AccessStyles
 {
@@ -33,6 +33,14 @@ internal static class AccessStyles
     private const double BytesPerInstruction = 2.3;
     private const double BytesPerSite = 75;
     private const double BytesPerSavedValue = 12;
+
+    // References to locals, fitted to which of SQLite's functions the JIT gave up on where the memory is in one piece: all above, none below.
+    private const double ReferencesMax = 8_600;
+    private const double ReferencesPerInstruction = 0.75;
+    private const double ReferencesPerCall = 4;
+    private const double ReferencesPerAccess = 8;
+    private const double ReferencesPerStore = 5;
+    private const double ReferencesPerCalledAccess = 5;
 
     /// <summary>Chooses a function's style.</summary>
     public static AccessStyle Choose(FunctionCode code, Liveness liveness, Addressing addressing)
@@ -52,12 +60,16 @@ internal static class AccessStyles
             }
         }
 
-        double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
         if (addressing == Addressing.Contiguous)
         {
-            return bytes + (code.AccessCount * BytesPerAccess(AccessStyle.Contiguous)) < BytesMax ? AccessStyle.Contiguous : AccessStyle.Called;
+            double references = (code.Instructions.Length * ReferencesPerInstruction) + (code.CallCount * ReferencesPerCall) + saved;
+            bool fits = references + (code.AccessCount * ReferencesPerAccess) + (code.StoreCount * ReferencesPerStore) < ReferencesMax;
+
+            // What the JIT does not optimise either way is faster without the calls.
+            return !fits && references + (code.AccessCount * ReferencesPerCalledAccess) < ReferencesMax ? AccessStyle.Called : AccessStyle.Contiguous;
         }
 
+        double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
         for (AccessStyle style = AccessStyle.Grouped; style < AccessStyle.Called; style++)
         {
             double accesses = code.AccessCount * BytesPerAccess(style);
@@ -72,7 +84,6 @@ internal static class AccessStyles
 
     private static double BytesPerAccess(AccessStyle style) => style switch
     {
-        AccessStyle.Contiguous => 40,
         AccessStyle.Grouped => 220,
         AccessStyle.Leaving => 145,
         _ => 95,
