@@ -51,6 +51,13 @@ internal sealed record StoreModel
         });
     }
 
+    /// <summary>A checkpoint that was sent becomes a heap that knows nothing of where it comes from.</summary>
+    public StoreModel Receive(ModelCheckpoint sent, int newId, string newName, DateTime now) => With(new ModelHeap(newId, newName, now)
+    {
+        OriginNumber = sent.Number,
+        Checkpoints = [new ModelCheckpoint(sent.Number, sent.Time, sent.Content)],
+    });
+
     /// <summary>A heap goes, with all its checkpoints.</summary>
     public StoreModel Drop(int id) => this with { Heaps = Heaps.Remove(Find(id)!.Name) };
 

@@ -1,3 +1,5 @@
+using Everheap.Engine.Tests.Transfer;
+
 namespace Everheap.Engine.Tests.Model;
 
 /// <content>Heaps: created, opened, closed, forked, dropped; and the store itself opened again.</content>
@@ -148,6 +150,68 @@ internal sealed partial class StoreRun
         Change(
             () => Store.Fork(origin.Name, source.Number, name),
             source.IsRetained ? state => state.Fork(origin.Id, source.Number, id, name, now) : null);
+    }
+
+    /// <summary>
+    /// Sends a checkpoint, and receives it in the same store. Of the roots that this makes, all but the last change nothing that can be seen; which is the last is known
+    /// when it has returned.
+    /// </summary>
+    private void Receive()
+    {
+        if (_durable.Heaps.Count >= HeapsMax || FreeName() is not { } name)
+        {
+            return;
+        }
+
+        foreach (OpenHeap heap in _heaps)
+        {
+            FinishCheckpoint(heap);
+        }
+
+        Quiet();
+        (ModelHeap? origin, ModelCheckpoint? source) = AnyCheckpoint(onlyRetained: true);
+        if (origin is null || source is null)
+        {
+            return;
+        }
+
+        byte[] stream = TransferBench.Send(Store, origin.Name, source.Number, origin.Name, from: null);
+        int id = _nextId++;
+        DateTime now = _clock.GetUtcNow().UtcDateTime;
+        StoreModel Received(StoreModel state) => state.Receive(source, id, name, now);
+        _medium.Gate.Open();
+        lock (_lock)
+        {
+            Unpinned(origin.Id, source.Number); // Sending had a snapshot open.
+            (_isMaintaining, _possibleChange) = (true, Received);
+        }
+
+        try
+        {
+            TransferBench.Receive(Store, stream, name);
+            lock (_lock)
+            {
+                _change = Received;
+            }
+        }
+        finally
+        {
+            Observe();
+            lock (_lock)
+            {
+                (_isMaintaining, _possibleChange) = (false, null);
+            }
+        }
+
+        lock (_lock)
+        {
+            if (_change is not null)
+            {
+                // The last root was seen already, because the file was cut after it.
+                _roots[_root] = _durable = Received(_durable);
+                _change = null;
+            }
+        }
     }
 
     private void DropHeap()

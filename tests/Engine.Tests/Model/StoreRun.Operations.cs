@@ -35,6 +35,7 @@ internal sealed partial class StoreRun
         (7, "open a heap", OpenAHeap),
         (3, "close a heap", () => OnOpenHeap(CloseHeap)),
         (6, "fork", Fork),
+        (2, "receive", Receive),
         (3, "drop a heap", DropHeap),
 
         // History.

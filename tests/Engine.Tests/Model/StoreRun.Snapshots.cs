@@ -116,10 +116,16 @@ internal sealed partial class StoreRun
         lock (_lock)
         {
             _snapshots.Remove(opened);
-            if (!IsPinned(opened.HeapId, opened.Number) && _durable.Find(opened.HeapId)!.Number != opened.Number)
-            {
-                _unpruned.Add(opened.HeapId); // The next root looks.
-            }
+            Unpinned(opened.HeapId, opened.Number);
+        }
+    }
+
+    /// <summary>A snapshot was closed. Under the lock.</summary>
+    private void Unpinned(int heapId, long number)
+    {
+        if (!IsPinned(heapId, number) && _durable.Find(heapId)!.Number != number)
+        {
+            _unpruned.Add(heapId); // The next root looks.
         }
     }
 

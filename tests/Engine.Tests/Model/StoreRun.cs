@@ -28,6 +28,7 @@ internal sealed partial class StoreRun : IDisposable, IPins
     private HeapStore? _store;
     private StoreModel _durable = StoreModel.Empty;
     private Func<StoreModel, StoreModel>? _change;
+    private Func<StoreModel, StoreModel>? _possibleChange;
     private bool _isMaintaining;
     private string? _violation;
     private ulong _root;
@@ -111,9 +112,9 @@ internal sealed partial class StoreRun : IDisposable, IPins
                 }
 
                 states.Add(WithoutUnwanted(state));
-                if (_change is not null)
+                if ((_change ?? _possibleChange) is { } change)
                 {
-                    states.Add(WithoutUnwanted(_change(state)));
+                    states.Add(WithoutUnwanted(change(state)));
                 }
             }
 
@@ -235,7 +236,7 @@ internal sealed partial class StoreRun : IDisposable, IPins
             _roots[root] = state;
             _durable = state;
             _unpruned.Clear();
-            _change = null;
+            _change = _possibleChange = null;
             Volatile.Write(ref _root, root);
         }
     }
