@@ -152,6 +152,15 @@ internal sealed class StoreSide : IPins, IDisposable
         Settle(Model.Advance(received, new ModelCheckpoint(sent.Number, sent.Time, sent.Content), this));
     }
 
+    /// <summary>Closes a heap, if it is open; what is in no checkpoint is gone.</summary>
+    public void CloseHeap(string name)
+    {
+        if (_open.Remove(name, out OpenedHeap? heap))
+        {
+            heap.Heap.Dispose();
+        }
+    }
+
     /// <summary>Opens a checkpoint for as long as something is done.</summary>
     public void WithSnapshot(string name, ModelCheckpoint checkpoint, Action<HeapSnapshot> action)
     {
@@ -268,14 +277,6 @@ internal sealed class StoreSide : IPins, IDisposable
     {
         ModelHeap? heap = Model.Heaps.GetValueOrDefault(name);
         Attempt(() => _open.Add(name, new OpenedHeap(heap?.Id ?? 0, heap?.Created ?? default, Store.OpenHeap(name), heap?.Content.Snapshot() ?? new HeapModel())), heap is not null && !_open.ContainsKey(name));
-    }
-
-    private void CloseHeap(string name)
-    {
-        if (_open.Remove(name, out OpenedHeap? heap))
-        {
-            heap.Heap.Dispose();
-        }
     }
 
     private void Checkpoint(OpenedHeap heap)
