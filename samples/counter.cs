@@ -4,8 +4,7 @@
 using System.Buffers.Binary;
 using Everheap.Engine;
 
-const string Path = "counter.heap";
-using HeapStore store = File.Exists(Path) ? HeapStore.Open(Path) : HeapStore.Create(Path);
+using HeapStore store = HeapStore.OpenOrCreate("counter.heap");
 using PersistentHeap heap = store.HeapNames.Contains("counter") ? store.OpenHeap("counter") : store.CreateHeap("counter");
 
 Span<byte> bytes = stackalloc byte[sizeof(long)];

@@ -18,7 +18,7 @@ TimeSpan pause = TimeSpan.FromMilliseconds(args.Length > 2 ? int.Parse(args[2], 
 HeapOptions writerBudget = new() { ResidentBytes = 12 << 20 };
 HeapOptions readerBudget = new() { ResidentBytes = 4 << 20 };
 
-using HeapStore store = File.Exists(path) ? HeapStore.Open(path) : HeapStore.Create(path);
+using HeapStore store = HeapStore.OpenOrCreate(path);
 using PersistentHeap heap = store.HeapNames.Contains("ledger") ? store.OpenHeap("ledger", writerBudget) : store.CreateHeap("ledger", writerBudget);
 PersistentArray<Entry> entries = PersistentArray.OpenOrCreate<Entry>(heap, "entries");
 PersistentArray<long> balances = PersistentArray.OpenOrCreate<long>(heap, "balances");

@@ -75,19 +75,29 @@ internal static class HeapFile
     /// <param name="path">The file.</param>
     /// <returns>The store.</returns>
     /// <exception cref="CommandException">There is no such file.</exception>
-    public static HeapStore OpenForReading(string path)
+    public static HeapStore OpenForReading(string path) => OpenForReading(path, new HeapStoreOptions { ReadOnly = true }, out _);
+
+    /// <summary>Opens a heap file for reading: together with other readers or, if a process writes it, past that process's lock.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How; for reading only.</param>
+    /// <param name="isBeingWritten">Whether a process writes it: that may go on from what is read.</param>
+    /// <returns>The store.</returns>
+    /// <exception cref="CommandException">There is no such file.</exception>
+    public static HeapStore OpenForReading(string path, HeapStoreOptions options, out bool isBeingWritten)
     {
         RequireExisting(path);
         HeapStore store;
         try
         {
-            store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true });
+            store = HeapStore.Open(path, options);
         }
         catch (HeapLockedException)
         {
-            return HeapStore.OpenShared(path);
+            isBeingWritten = true;
+            return HeapStore.OpenShared(path, options);
         }
 
+        isBeingWritten = false;
         ReportSkippedRoots(path, store);
         return store;
     }

@@ -79,7 +79,7 @@ public sealed class HeapSnapshot : IHeapReader, IDisposable
 
     /// <summary>The numbers of the pages that hold something, in order, found as they are enumerated. Any thread.</summary>
     /// <param name="first">The page to start from.</param>
-    /// <exception cref="HeapCorruptedException">A node of the page map does not match its checksum (while enumerating).</exception>
+    /// <exception cref="HeapCorruptedException">A node of the page map does not match its checksum, or the map reaches more pages than the file has (while enumerating).</exception>
     /// <exception cref="ObjectDisposedException">The snapshot is closed.</exception>
     public IEnumerable<ulong> Pages(ulong first = 0)
     {

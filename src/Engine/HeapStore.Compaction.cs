@@ -22,7 +22,7 @@ public sealed partial class HeapStore
     /// own older checkpoints no longer is), and the file is cut when all have. Closed heaps compact best.
     /// </para>
     /// </remarks>
-    /// <exception cref="HeapException">The store was opened for reading only, or a page that is to be moved is damaged.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only, a page that is to be moved is damaged, or a page map reaches more pages than the file has.</exception>
     /// <exception cref="HeapFullException">There is no room for a commit.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
     public CompactionReport Compact(IProgress<CompactionProgress>? progress = null, CancellationToken cancellation = default)

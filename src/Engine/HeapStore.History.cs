@@ -185,7 +185,7 @@ public sealed partial class HeapStore
     /// A page that was written again with the same content does not differ.
     /// </remarks>
     /// <exception cref="ArgumentException">A snapshot is of another store.</exception>
-    /// <exception cref="HeapCorruptedException">A node or page does not match its checksum (while enumerating).</exception>
+    /// <exception cref="HeapCorruptedException">A node or page does not match its checksum, or a page map reaches more pages than the file has (while enumerating).</exception>
     public IEnumerable<PageDifference> Difference(HeapSnapshot before, HeapSnapshot after)
     {
         ArgumentNullException.ThrowIfNull(before);

@@ -26,7 +26,8 @@ public sealed class NamedRoots : ReadOnlyNamedRoots
     /// <exception cref="ArgumentException">The name is empty, too long, or not well-formed UTF-16; or the address is past the end.</exception>
     /// <exception cref="HeapCorruptedException">The table of names is damaged, or a page does not match its checksum.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, there is no room, or there are too many names.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only, or there are too many names.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public void Set(string name, ulong address)
     {
@@ -58,8 +59,9 @@ public sealed class NamedRoots : ReadOnlyNamedRoots
     /// <returns>False if there was no such name.</returns>
     /// <exception cref="ArgumentException">The name is empty, too long, or not well-formed UTF-16.</exception>
     /// <exception cref="HeapCorruptedException">The table of names is damaged, or a page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public bool Remove(string name)
     {

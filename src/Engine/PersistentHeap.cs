@@ -10,8 +10,18 @@ namespace Everheap.Engine;
 /// One persistent address space: sparse, zero where nothing was written, and held in memory only as far as the budget allows.
 /// </summary>
 /// <remarks>
+/// <para>
 /// One thread, the mutator, calls everything here; members that any thread may call say so. A checkpoint is the whole heap
 /// at the moment it was sealed; the heap goes on changing while it is written.
+/// </para>
+/// <para>
+/// Want of room. A page that gives up its frame is written to the file, so any call that needs frames may find that there is no room (<see cref="HeapFullException"/>). A call that
+/// changes several pages (<see cref="Write"/>, <see cref="Clear"/>, <see cref="Release"/>, and those of collections) then is done in part: of each page, all or nothing. So it is if a page on
+/// its way is damaged. Room for all of it is not reserved beforehand, as other heaps of the store take from the same room meanwhile. No checkpoint has
+/// the part unless one is made. There are two ways to a whole: make room (drop checkpoints or heaps, or free some on the medium) and repeat the same call, which does all of it; or give up
+/// what has changed since the last checkpoint, by <see cref="Revert"/> to <see cref="LatestCheckpointNumber"/>, which needs no more room than a store keeps for such commits, or by closing the heap
+/// and opening it again, which needs none.
+/// </para>
 /// </remarks>
 public sealed class PersistentHeap : IHeapReader, IDisposable
 {
@@ -105,6 +115,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <param name="destination">As much as is to be read; the range ends at or before <see cref="AddressEnd"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
     /// <exception cref="IOException">The medium cannot be read.</exception>
     public void Read(ulong address, Span<byte> destination)
@@ -116,10 +127,12 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>Copies to the heap. A page that is written whole is not read before.</summary>
     /// <param name="address">Where to start.</param>
     /// <param name="source">What to write; the range ends at or before <see cref="AddressEnd"/>.</param>
+    /// <remarks>Page by page, in order: if it fails half-way, the pages before are written. What lies in one page is written whole or not at all.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file. Some of the pages may be written already: see the remarks on this class.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or its file has reached its largest length.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     public void Write(ulong address, ReadOnlySpan<byte> source)
     {
         CheckRange(address, (ulong)source.Length);
@@ -129,10 +142,12 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>Makes a range read as zero: whole pages are dropped, and their space in the file comes back; parts of pages are written over.</summary>
     /// <param name="address">Where to start.</param>
     /// <param name="length">How many bytes; the range ends at or before <see cref="AddressEnd"/>.</param>
-    /// <remarks>Takes time by what is there, not by the length.</remarks>
+    /// <remarks>Takes time by what is there, not by the length. If it fails half-way, some of the pages are zero already, each whole or not at all.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The range reaches past the end.</exception>
     /// <exception cref="HeapCorruptedException">A page or a node of the page map does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file. Some of the pages may be zero already: see the remarks on this class.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     public void Clear(ulong address, ulong length)
     {
         CheckRange(address, length);
@@ -146,6 +161,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <remarks>Which ranges are set aside is part of every checkpoint. First-fit, in time logarithmic in the number of free ranges.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The length is 0, or the alignment is no power of two.</exception>
     /// <exception cref="HeapException">No range that long is free.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file; nothing is set aside.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
     public ulong Allocate(ulong length, ulong alignment = PageSize)
     {
@@ -167,7 +183,10 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
     /// <summary>Gives a range of addresses back, or a part of one: its pages are dropped, and it can be set aside again.</summary>
     /// <param name="address">Where to start; at a page.</param>
     /// <param name="length">Bytes; counted in whole pages.</param>
+    /// <remarks>If it fails half-way, some of the pages are zero already, and the range stays set aside: it can be released again.</remarks>
     /// <exception cref="ArgumentException">The range is not at a page, reaches outside what can be allocated, or is in part free already.</exception>
+    /// <exception cref="HeapCorruptedException">A node of the page map does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
     public void Release(ulong address, ulong length)
     {

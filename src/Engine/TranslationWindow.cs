@@ -73,6 +73,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <param name="offset">Below <see cref="WindowBytes"/>, and below the heap's end.</param>
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
     /// <exception cref="IOException">The medium cannot be read.</exception>
     public byte* Load(ulong offset)
@@ -89,6 +90,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <param name="offset">Below <see cref="WindowBytes"/>, and below the heap's end.</param>
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
     /// <exception cref="IOException">The medium cannot be read.</exception>
     public byte* Store(ulong offset)
@@ -116,6 +118,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <param name="maxLength">The most that is wanted, in bytes.</param>
     /// <returns>At least one byte (if any is wanted), at most up to the end of the page; valid until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">No frame can be freed any more, because writing failed earlier.</exception>
     public ReadOnlySpan<byte> ReadSpan(ulong offset, int maxLength)
     {
@@ -128,6 +131,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <param name="maxLength">The most that is wanted, in bytes.</param>
     /// <returns>At least one byte (if any is wanted), at most up to the end of the page; valid until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed earlier.</exception>
     public Span<byte> WriteSpan(ulong offset, int maxLength)
     {

@@ -74,7 +74,7 @@ internal static class ReceiveCommand
         using var termination = new Termination();
         bool isNew = !File.Exists(path);
         var options = new HeapStoreOptions { ResidentBytes = Reception.ResidentBytes };
-        HeapStore store = isNew ? HeapStore.Create(path, options) : HeapStore.Open(path, options);
+        HeapStore store = HeapStore.OpenOrCreate(path, options);
         try
         {
             HeapFile.ReportSkippedRoots(path, store);

@@ -19,7 +19,7 @@ internal static class SendCommand
     /// <returns>The command.</returns>
     public static Command Build()
     {
-        var file = new Argument<string>("FILE") { Description = "The heap file; it is only read." };
+        var file = new Argument<string>("FILE") { Description = "The heap file; it is only read, also while a program runs in it." };
         var heap = new Option<string?>("--heap") { HelpName = "NAME", Description = "The heap in it (default: the only one)." };
         Option<long?> checkpoint = TransferOptions.Number("--checkpoint", "Send this checkpoint (default: the latest).");
         Option<long?> from = TransferOptions.Number("--from", "Send only what differs from this checkpoint, which the receiver has.");
@@ -60,10 +60,12 @@ internal static class SendCommand
         using StandardStream? output = to is null ? StandardStream.OpenOutput() : null;
         SharedToken? token = tokenFile is null ? null : SharedToken.Read(tokenFile);
         using var termination = new Termination();
-        using HeapStore store = HeapStore.Open(path, new HeapStoreOptions { ReadOnly = true, ResidentBytes = ResidentBytes });
-        HeapFile.ReportSkippedRoots(path, store);
+        using HeapStore store = HeapFile.OpenForReading(path, new HeapStoreOptions { ReadOnly = true, ResidentBytes = ResidentBytes }, out bool isBeingWritten);
         (HeapSnapshot? from, HeapSnapshot checkpoint, TransferResumePoint? resumeFrom) = selection.Open(path, store);
-        var options = new SendOptions { ResumeFrom = resumeFrom, IncludesNote = Reception.NoteBelongsTo(store, checkpoint) };
+
+        // A program that goes on here shows its output here: what is received is a fork of it, which the note would not be true of.
+        bool includesNote = !isBeingWritten && Reception.NoteBelongsTo(store, checkpoint);
+        var options = new SendOptions { ResumeFrom = resumeFrom, IncludesNote = includesNote };
         using (from)
         using (checkpoint)
         using (var progress = new ProgressLine("sent"))

@@ -161,7 +161,17 @@ internal sealed class Compactor(Committer committer, SpaceAllocator allocator, S
 
     private void MoveCatalog(ulong ceiling)
     {
-        foreach (var page in TreeReader.PagesAtOrAbove(channel, committer.Catalog.MapRoot, "(catalog)", ceiling))
+        IReadOnlyList<ulong> pages;
+        try
+        {
+            pages = TreeReader.PagesAtOrAbove(channel, committer.Catalog.MapRoot, "(catalog)", ceiling);
+        }
+        catch (HeapCorruptedException damage)
+        {
+            throw new HeapException(damage.Message, damage); // nothing was changed
+        }
+
+        foreach (var page in pages)
         {
             committer.Catalog.Rewrite(page);
         }

@@ -28,6 +28,7 @@ internal sealed class Relocation(StoreChannel channel, SpaceAllocator allocator)
     private readonly byte[] _page = new byte[FileLayout.PageSize];
     private SharedPages _counts = null!;
     private SpaceDelta _delta = null!;
+    private TreeBound _bound = null!;
     private ulong _ceiling;
     private int _pagesLeft;
     private string _heapName = "";
@@ -51,6 +52,7 @@ internal sealed class Relocation(StoreChannel channel, SpaceAllocator allocator)
         _ceiling = ceiling;
         _pagesLeft = pagesMax;
         _delta = delta;
+        _bound = new TreeBound(channel, heapName);
         _counts = committer.Shared;
         _shared.Clear();
         _dropped.Clear();
@@ -111,6 +113,7 @@ internal sealed class Relocation(StoreChannel channel, SpaceAllocator allocator)
             return before;
         }
 
+        _bound.Reach(entry, level, index);
         var node = new byte[FileLayout.PageSize];
         TreeReader.Read(channel, entry, node, _heapName, level, index);
         var isChanged = entry.Place >= _ceiling;

@@ -69,6 +69,12 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
         var problemsBefore = _problemCount;
         var pages = VerifyNode(mapRoot, FileLayout.NodeLevels, 0, null, cancellation);
         var isSound = pages != IsRefused && !_damaged.Contains(mapRoot.Place);
+        if ((ulong)Math.Max(pages, 0) > _root.FileLength >> FileLayout.PageShift)
+        {
+            Report(VerifySubject.MapNode, 0, Offset(mapRoot), $"the page map has {pages} pages, more than the file, so some of them more than once");
+            isSound = false;
+        }
+
         if (problemsBefore == _problemCount && mappedPages is not null && (ulong)pages != mappedPages)
         {
             Report(VerifySubject.Catalog, -1, Offset(_root.Catalog), $"the catalog counts {mappedPages} pages, the page map has {pages}");

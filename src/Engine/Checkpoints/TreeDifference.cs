@@ -12,6 +12,8 @@ namespace Everheap.Engine.Checkpoints;
 internal sealed class TreeDifference(HeapSnapshot before, HeapSnapshot after, ulong firstPage = 0)
 {
     private readonly StoreChannel _channel = after.Store.Channel;
+    private readonly TreeBound _boundBefore = new(before.Store.Channel, before.HeapName);
+    private readonly TreeBound _boundAfter = new(after.Store.Channel, after.HeapName);
 
     /// <summary>The pages that differ, in the order of their numbers.</summary>
     public IEnumerable<PageDifference> Pages() => Compare(before.MapRoot, after.MapRoot, FileLayout.NodeLevels, 0, new byte[2 * FileLayout.NodeLevels + 2][]);
@@ -21,6 +23,16 @@ internal sealed class TreeDifference(HeapSnapshot before, HeapSnapshot after, ul
         if (a.Place == b.Place || ((index + 1) << (FileLayout.NodeShift * level)) <= firstPage)
         {
             yield break; // the same, or nothing, on both sides; or all of it is before the start
+        }
+
+        if (a.Place != 0)
+        {
+            _boundBefore.Reach(a, level, index);
+        }
+
+        if (b.Place != 0)
+        {
+            _boundAfter.Reach(b, level, index);
         }
 
         var left = buffers[2 * level] ??= new byte[FileLayout.PageSize];

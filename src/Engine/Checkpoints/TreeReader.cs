@@ -38,74 +38,63 @@ internal static class TreeReader
     public static IEnumerable<(ulong Page, MapEntry Entry)> Pages(StoreChannel channel, MapEntry root, string heapName, ulong firstPage)
     {
         var nodes = new byte[FileLayout.NodeLevels + 1][];
-        return Pages(channel, root, FileLayout.NodeLevels, 0, heapName, firstPage, nodes);
+        return Pages(channel, root, FileLayout.NodeLevels, 0, heapName, firstPage, nodes, new TreeBound(channel, heapName));
     }
 
     /// <summary>Pages that, written anew, take what a tree has at a place or above it away from there: those that are there themselves, and one below each node that is.</summary>
-    public static IEnumerable<ulong> PagesAtOrAbove(StoreChannel channel, MapEntry root, string heapName, ulong ceiling)
+    public static IReadOnlyList<ulong> PagesAtOrAbove(StoreChannel channel, MapEntry root, string heapName, ulong ceiling)
     {
         var found = new List<ulong>();
+        var bound = new TreeBound(channel, heapName);
         Collect(root, FileLayout.NodeLevels, 0);
         return found;
 
-        bool Collect(MapEntry entry, int level, ulong index)
+        // The first page below, if there is one; and whether any below is among those found.
+        (ulong? First, bool IsAnyFound) Collect(MapEntry entry, int level, ulong index)
         {
             if (entry.Place == 0)
             {
-                return false;
+                return default;
             }
 
+            bound.Reach(entry, level, index);
             var isAbove = entry.Place >= ceiling;
-            if (level == 0)
+            ulong? first = level == 0 ? index : null;
+            var isAnyFound = false;
+            if (level > 0)
             {
-                if (isAbove)
+                var node = new byte[FileLayout.PageSize];
+                Read(channel, entry, node, heapName, level, index);
+                for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
                 {
-                    found.Add(index);
-                }
-
-                return isAbove;
-            }
-
-            var node = new byte[FileLayout.PageSize];
-            Read(channel, entry, node, heapName, level, index);
-            var any = false;
-            ulong? first = null;
-            for (var slot = 0; slot < FileLayout.NodeEntries; slot++)
-            {
-                var child = EntryOf(node, slot);
-                if (child.Place != 0)
-                {
-                    var childIndex = (index << FileLayout.NodeShift) | (uint)slot;
-                    first ??= childIndex;
-                    any |= Collect(child, level - 1, childIndex);
+                    var below = Collect(EntryOf(node, slot), level - 1, (index << FileLayout.NodeShift) | (uint)slot);
+                    first ??= below.First;
+                    isAnyFound |= below.IsAnyFound;
                 }
             }
 
-            if (isAbove && !any && first is { } below)
+            if (isAbove && !isAnyFound && first is { } page)
             {
-                found.Add(FirstPage(channel, EntryOf(node, (int)(below & (FileLayout.NodeEntries - 1))), level - 1, below, heapName));
-                any = true;
+                found.Add(page);
+                isAnyFound = true;
             }
 
-            return any;
+            return (first, isAnyFound);
         }
     }
-
-    /// <summary>The first page below a node.</summary>
-    private static ulong FirstPage(StoreChannel channel, MapEntry entry, int level, ulong index, string heapName) =>
-        Pages(channel, entry, level, index, heapName, 0, new byte[FileLayout.NodeLevels + 1][]).First().Page;
 
     /// <summary>An entry of a node that was read.</summary>
     public static MapEntry EntryOf(byte[] node, int slot) => DiskView.As<MapEntry>(node.AsSpan(slot * MapEntry.Size));
 
     private static IEnumerable<(ulong Page, MapEntry Entry)> Pages(
-        StoreChannel channel, MapEntry entry, int level, ulong index, string heapName, ulong firstPage, byte[][] nodes)
+        StoreChannel channel, MapEntry entry, int level, ulong index, string heapName, ulong firstPage, byte[][] nodes, TreeBound bound)
     {
         if (entry.Place == 0)
         {
             yield break;
         }
 
+        bound.Reach(entry, level, index);
         if (level == 0)
         {
             yield return (index, entry);
@@ -123,7 +112,7 @@ internal static class TreeReader
                 continue;
             }
 
-            foreach (var found in Pages(channel, EntryOf(node, slot), level - 1, child, heapName, firstPage, nodes))
+            foreach (var found in Pages(channel, EntryOf(node, slot), level - 1, child, heapName, firstPage, nodes, bound))
             {
                 yield return found;
             }

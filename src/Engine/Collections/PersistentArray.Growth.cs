@@ -9,8 +9,9 @@ public sealed unsafe partial class PersistentArray<T>
     /// <param name="item">The element.</param>
     /// <exception cref="InvalidOperationException">The array is of fixed length.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public void Add(T item) => AddWithin(new ReadOnlySpan<T>(in item));
 

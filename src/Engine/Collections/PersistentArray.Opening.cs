@@ -10,8 +10,9 @@ public static class PersistentArray
     /// <param name="capacity">How many elements to set addresses aside for at once. It saves little, and costs nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is negative, or larger than any heap.</exception>
     /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public static PersistentArray<T> Create<T>(PersistentHeap heap, long length = 0, long capacity = 0)
         where T : unmanaged =>
@@ -23,8 +24,9 @@ public static class PersistentArray
     /// <param name="length">How many elements, all zero, it has.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative, or larger than any heap.</exception>
     /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public static PersistentArray<T> CreateFixed<T>(PersistentHeap heap, long length)
         where T : unmanaged =>
@@ -99,7 +101,7 @@ public static class PersistentArray
     /// <exception cref="ArgumentException">The name is empty, too long, or not well-formed UTF-16.</exception>
     /// <exception cref="NotSupportedException">An element has more than <see cref="PersistentHeap.PageSize"/> bytes.</exception>
     /// <exception cref="HeapException">
-    /// What has the name is no array, or its elements have another size; or the array is to be made, and the store was opened for reading only, or there is no room.
+    /// What has the name is no array, or its elements have another size; or the array is to be made, and the store was opened for reading only, or there is no room (<see cref="HeapFullException"/>).
     /// </exception>
     /// <exception cref="HeapFormatException">The array was made by a newer version of the program.</exception>
     /// <exception cref="HeapCorruptedException">The header contradicts itself, or a page does not match its checksum.</exception>

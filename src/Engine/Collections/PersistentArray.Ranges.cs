@@ -31,8 +31,9 @@ public sealed unsafe partial class PersistentArray<T>
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such element, or the length is negative.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">The store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">The store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public Span<T> WriteSpan(long index, int maxLength = int.MaxValue)
     {

@@ -25,6 +25,11 @@ namespace Everheap.Engine.Collections;
 /// An access to a page that is resident is a few instructions; to one that is not, the heap's fault. Growing takes another range of addresses, as long as all before it
 /// together, and moves nothing. An array takes a page for its header, and then only pages that were written to.
 /// </para>
+/// <para>
+/// Where there is no room (<see cref="HeapFullException"/>) or a page is damaged, setting an element and <see cref="Add"/> change nothing; what changes many elements
+/// (<see cref="AddRange"/>, <see cref="Write"/>, <see cref="Clear()"/>, <see cref="Resize"/>) may be done in part, as its remarks say, and an element never is. The array stays sound, and the same call can
+/// be repeated once there is room; or the heap goes back to its last checkpoint: see <see cref="PersistentHeap"/>.
+/// </para>
 /// <para>Like everything of a heap, an array belongs to its mutator thread. Other threads read checkpoints, by <see cref="ReadOnlyPersistentArray{T}"/>.</para>
 /// </remarks>
 public sealed unsafe partial class PersistentArray<T> : IReadOnlyList<T>
@@ -76,8 +81,9 @@ public sealed unsafe partial class PersistentArray<T> : IReadOnlyList<T>
     /// <param name="index">From 0 to <see cref="LongCount"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such element.</exception>
     /// <exception cref="HeapCorruptedException">A page does not match its checksum.</exception>
+    /// <exception cref="HeapFullException">Frames could not be freed for want of room in the file.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier.</exception>
-    /// <exception cref="HeapException">Set: the store was opened for reading only, or there is no room.</exception>
+    /// <exception cref="HeapException">Set: the store was opened for reading only.</exception>
     /// <exception cref="ObjectDisposedException">The heap is closed.</exception>
     public T this[long index]
     {

@@ -93,6 +93,10 @@ public sealed partial class FileMedium
         }
     }
 
+    /// <summary>Makes the file's name durable.</summary>
+    /// <exception cref="IOException">The directory cannot be flushed.</exception>
+    internal void FlushName() => SyncDirectory(Path.GetDirectoryName(Name));
+
     /// <summary>Leaves a record of this process for whoever finds the file locked. Only to be called once the file is known to be a store.</summary>
     internal void WriteHolder()
     {

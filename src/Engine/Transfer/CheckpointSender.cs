@@ -67,7 +67,7 @@ internal sealed class CheckpointSender(HeapSnapshot? from, HeapSnapshot to, Pipe
             yield break;
         }
 
-        foreach (var difference in new TreeDifference(from, to, firstPage).Pages())
+        foreach (var difference in to.Store.Watched(new TreeDifference(from, to, firstPage).Pages(), from, to))
         {
             yield return (difference.PageNumber, difference.Kind switch
             {

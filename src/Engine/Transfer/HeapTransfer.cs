@@ -27,7 +27,10 @@ public static class HeapTransfer
     /// <remarks>Takes time by what is sent. The heaps may go on meanwhile.</remarks>
     /// <exception cref="ArgumentException">The snapshots are of two stores, or the resume point is of another transfer.</exception>
     /// <exception cref="HeapTransferException">The other end of the pipe takes no more.</exception>
-    /// <exception cref="HeapCorruptedException">A page or node does not match its checksum. The receiver will refuse what it got.</exception>
+    /// <exception cref="HeapCorruptedException">A page or node does not match its checksum, or a page map reaches more pages than the file has. The receiver will refuse what it got.</exception>
+    /// <exception cref="HeapException">
+    /// The store was opened past another process's lock (<see cref="HeapStore.OpenShared"/>), and that process has dropped or moved a checkpoint meanwhile. The receiver will see the stream break off.
+    /// </exception>
     /// <exception cref="IOException">The medium cannot be read, or the pipe's stream cannot be written.</exception>
     public static Task<TransferProgress> SendAsync(
         HeapSnapshot? from,

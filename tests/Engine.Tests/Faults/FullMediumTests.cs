@@ -166,6 +166,41 @@ internal sealed class FullMediumTests : IDisposable
         AssertSound();
     }
 
+    [TestCase("repeat")]
+    [TestCase("revert")]
+    [TestCase("reopen")]
+    public void A_change_of_many_pages_that_found_no_room_is_repeated_or_taken_back_as_a_whole(string how)
+    {
+        Fill("large", LargePages, version: 1);
+        FillUp("filler");
+        PersistentHeap large = _store.OpenHeap("large");
+        byte[] next = [.. Enumerable.Range(0, LargePages).SelectMany(page => SimulatedStores.PageContent((Address / PageSize) + (ulong)page, 2))];
+        Assert.That(() => large.Write(Address, next), Throws.TypeOf<HeapFullException>());
+        switch (how)
+        {
+            case "repeat":
+                _store.DropHeap("filler");
+                _medium.Capacity = long.MaxValue;
+                SimulatedStores.AssertFilled(large, Address, 1, version: 2);
+                SimulatedStores.AssertFilled(large, Address + ((LargePages - 1) * PageSize), 1, version: 1);
+                large.Write(Address, next);
+                break;
+            case "revert":
+                large.Revert((long)large.LatestCheckpointNumber);
+                break;
+            default:
+                large.Dispose();
+                large = _store.OpenHeap("large");
+                break;
+        }
+
+        SimulatedStores.AssertFilled(large, Address, LargePages, version: how == "repeat" ? 2 : 1);
+        large.Checkpoint();
+        large.Dispose();
+        AssertHeap("large", LargePages, version: how == "repeat" ? 2 : 1);
+        AssertSound();
+    }
+
     /// <summary>Writes as much as there is room for, and lets nothing grow from now on.</summary>
     private void FillUp(string name)
     {

@@ -13,7 +13,7 @@ internal sealed class Mutator(Random random)
 
     private static readonly ulong[] EdgeNumbers =
     [
-        0, 1, 2, 3, 7, 15, 16, 63, 64, 127, 128, 255, 256, 511, 512, 4095, 4096, 4097, 32_767, 32_768, 65_535, 65_536, 1UL << 20, (1UL << 24) - 1,
+        0, 1, 2, 3, 7, 15, 16, 31, 32, 33, 63, 64, 127, 128, 255, 256, 511, 512, 2048, 2049, 4095, 4096, 4097, 32_767, 32_768, 65_535, 65_536, 1UL << 20, (1UL << 24) - 1,
         int.MaxValue, 1UL << 31, uint.MaxValue, 1UL << 32, (1UL << 36) - 1, 1UL << 36, 1UL << 48, 1UL << 52, long.MaxValue, 1UL << 63, ulong.MaxValue - 1, ulong.MaxValue,
     ];
 

@@ -84,6 +84,29 @@ internal sealed class SharedReadingTests
         Assert.That(() => shared.Difference(snapshot, snapshot).Count(), Is.Zero);
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_difference_of_which_one_side_is_dropped_meanwhile_is_said_to_be_so(bool isFrom)
+    {
+        _store.Retain("main", 1);
+        SimulatedStores.Fill(_heap, Address, Pages, version: 2);
+        _heap.Checkpoint();
+        using HeapStore shared = HeapStore.OpenShared(StorePath);
+        using HeapSnapshot kept = shared.OpenSnapshot("main", 1);
+        using HeapSnapshot dropped = shared.OpenSnapshot("main", 2);
+        for (int version = 3; version <= 7; version++)
+        {
+            SimulatedStores.Fill(_heap, Address, Pages, version);
+            _heap.Checkpoint();
+        }
+
+        (HeapSnapshot from, HeapSnapshot to) = isFrom ? (dropped, kept) : (kept, dropped);
+        Assert.That(() => _ = shared.Difference(from, to).Count(), Throws.TypeOf<HeapException>().With.Message.Contains("checkpoint 2 of heap 'main' was dropped"));
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        Assert.That(
+            async () => await HeapTransfer.SendAsync(from, to, pipe.Writer), Throws.TypeOf<HeapException>().With.Message.Contains("checkpoint 2 of heap 'main' was dropped"));
+    }
+
     [Test]
     public void Damage_is_not_taken_for_a_checkpoint_that_was_dropped()
     {

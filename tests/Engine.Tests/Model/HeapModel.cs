@@ -6,6 +6,9 @@ namespace Everheap.Engine.Tests.Model;
 /// </summary>
 internal sealed class HeapModel
 {
+    /// <summary>The page after the last that is not the engine's own.</summary>
+    public const ulong PagesEnd = PersistentHeap.AddressEnd / PageSize;
+
     private const int PageSize = PersistentHeap.PageSize;
 
     private static readonly byte[] ZeroPage = new byte[PageSize];
@@ -111,6 +114,51 @@ internal sealed class HeapModel
             {
                 throw new AssertionException(
                     $"{when}: page {number} differs at byte {difference}: {found[difference]} instead of {expected[difference]}.");
+            }
+        }
+    }
+
+    /// <summary>Throws if a checkpoint has other pages, or holds anything else.</summary>
+    public void AssertEquals(HeapSnapshot snapshot, string when)
+    {
+        string what = $"{when}: checkpoint {snapshot.CheckpointNumber} of heap '{snapshot.HeapName}'";
+        ulong[] all = [.. snapshot.Pages()];
+        ulong[] pages = [.. all.Where(page => page < PagesEnd)];
+        if (all.Length != snapshot.MappedPages)
+        {
+            throw new AssertionException($"{what} has {all.Length} pages, and says {snapshot.MappedPages}.");
+        }
+
+        if (!pages.AsSpan().SequenceEqual([.. PageNumbers.Order()]))
+        {
+            throw new AssertionException($"{what} has the pages {string.Join(" ", pages)} instead of {string.Join(" ", PageNumbers.Order())}.");
+        }
+
+        Span<byte> found = stackalloc byte[PageSize];
+        foreach (ulong page in pages)
+        {
+            snapshot.Read(page * PageSize, found);
+            if (!found.SequenceEqual(Page(page)))
+            {
+                throw new AssertionException($"{what}: page {page} differs at byte {found.CommonPrefixLength(Page(page))}.");
+            }
+        }
+    }
+
+    /// <summary>In what two of them differ, in the order of the pages.</summary>
+    public static IEnumerable<PageDifference> Difference(HeapModel before, HeapModel after)
+    {
+        foreach (ulong page in before.PageNumbers.Union(after.PageNumbers).Order())
+        {
+            bool was = before.IsMapped(page);
+            bool isNow = after.IsMapped(page);
+            if (was != isNow)
+            {
+                yield return new PageDifference(page, isNow ? PageDifferenceKind.Added : PageDifferenceKind.Removed);
+            }
+            else if (!before.Page(page).SequenceEqual(after.Page(page)))
+            {
+                yield return new PageDifference(page, PageDifferenceKind.Changed);
             }
         }
     }

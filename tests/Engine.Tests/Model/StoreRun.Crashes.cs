@@ -34,13 +34,13 @@ internal sealed partial class StoreRun
         foreach (ModelHeap heap in _durable.Heaps.Values)
         {
             using HeapSnapshot snapshot = Store.OpenSnapshot(heap.Name);
-            AssertEquals(snapshot, heap.Content, when);
+            heap.Content.AssertEquals(snapshot, when);
             Assert.That(() => Store.DropHeap(heap.Name), Throws.InstanceOf<HeapFailedException>(), when);
         }
 
         foreach (OpenedSnapshot opened in _snapshots)
         {
-            AssertEquals(opened.Snapshot, opened.Content, when);
+            opened.Content.AssertEquals(opened.Snapshot, when);
         }
 
         foreach (OpenHeap heap in _heaps)

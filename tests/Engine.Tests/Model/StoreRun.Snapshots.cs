@@ -4,7 +4,6 @@ namespace Everheap.Engine.Tests.Model;
 internal sealed partial class StoreRun
 {
     private const int SnapshotsMax = 4;
-    private const ulong PagesEnd = PersistentHeap.AddressEnd / PageSize;
 
     private readonly List<OpenedSnapshot> _snapshots = [];
 
@@ -32,7 +31,7 @@ internal sealed partial class StoreRun
         OpenedSnapshot opened = _snapshots[_random.Next(_snapshots.Count)];
         if (_random.Next(4) == 0)
         {
-            AssertEquals(opened.Snapshot, opened.Content, "in the middle of the run");
+            opened.Content.AssertEquals(opened.Snapshot, "in the middle of the run");
             return;
         }
 
@@ -66,29 +65,12 @@ internal sealed partial class StoreRun
 
         OpenedSnapshot before = _snapshots[_random.Next(_snapshots.Count)];
         OpenedSnapshot after = _snapshots[_random.Next(_snapshots.Count)];
-        List<PageDifference> found = [.. Store.Difference(before.Snapshot, after.Snapshot).Where(difference => difference.PageNumber < PagesEnd)];
-        List<PageDifference> expected = [.. Difference(before.Content, after.Content)];
+        List<PageDifference> found = [.. Store.Difference(before.Snapshot, after.Snapshot).Where(difference => difference.PageNumber < HeapModel.PagesEnd)];
+        List<PageDifference> expected = [.. HeapModel.Difference(before.Content, after.Content)];
         if (!found.SequenceEqual(expected))
         {
             throw new AssertionException(
                 $"The difference of {before.Snapshot.HeapName}/{before.Number} and {after.Snapshot.HeapName}/{after.Number} is {string.Join(", ", found)} instead of {string.Join(", ", expected)}.");
-        }
-    }
-
-    private static IEnumerable<PageDifference> Difference(HeapModel before, HeapModel after)
-    {
-        foreach (ulong page in before.PageNumbers.Union(after.PageNumbers).Order())
-        {
-            bool was = before.IsMapped(page);
-            bool isNow = after.IsMapped(page);
-            if (was != isNow)
-            {
-                yield return new PageDifference(page, isNow ? PageDifferenceKind.Added : PageDifferenceKind.Removed);
-            }
-            else if (!before.Page(page).SequenceEqual(after.Page(page)))
-            {
-                yield return new PageDifference(page, PageDifferenceKind.Changed);
-            }
         }
     }
 

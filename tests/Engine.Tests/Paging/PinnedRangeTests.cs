@@ -251,6 +251,33 @@ internal sealed unsafe class PinnedRangeTests
     }
 
     [Test]
+    public void A_range_given_up_lets_its_page_map_nodes_be_evicted()
+    {
+        // Each range has two leaves of its own, one of them from its extension: many times the budget in all.
+        const ulong LeafSpan = 256 * PageSize;
+        for (ulong i = 0; i < BudgetPages; i++)
+        {
+            ulong address = Start + (((2 * i) + 1) * LeafSpan) - PageSize;
+            SimulatedStores.Fill(_heap, address, 2, version: 1);
+            using PinnedRange range = _heap.PinRange(address, PageSize, maxLength: 2 * PageSize);
+            range.Extend(2 * PageSize);
+            AssertRange(range, 0, 2, version: 1);
+        }
+
+        // All but a few frames are for pages again, and stay so.
+        _heap.Checkpoint();
+        SimulatedStores.Fill(_heap, Start + (1UL << 40), 2 * BudgetPages, version: 1);
+        _heap.Checkpoint();
+        long faults = _heap.Statistics.Faults;
+        for (int round = 0; round < 3; round++)
+        {
+            SimulatedStores.AssertFilled(_heap, Start + (1UL << 40), BudgetPages * 3 / 4, version: 1);
+        }
+
+        Assert.That(_heap.Statistics.Faults - faults, Is.LessThanOrEqualTo(BudgetPages));
+    }
+
+    [Test]
     public void Spans_outside_the_range_are_refused()
     {
         using PinnedRange range = _heap.PinRange(Start, 2 * PageSize);

@@ -3,7 +3,7 @@ using Everheap.Engine;
 
 namespace Everheap.Cli.Torture.Operations;
 
-/// <summary>Makes the store, and leaves it open.</summary>
+/// <summary>Makes the store, also where a kill has left one half made, and leaves it open.</summary>
 internal sealed class CreateStore(string path, int salt) : Operation
 {
     /// <inheritdoc/>
@@ -14,7 +14,7 @@ internal sealed class CreateStore(string path, int salt) : Operation
     {
         string path = request.ReadString();
         lane.Session.Salt = request.ReadInt32();
-        lane.Session.Store = HeapStore.Create(path);
+        lane.Session.Store = HeapStore.OpenOrCreate(path);
     }
 
     /// <inheritdoc/>

@@ -258,6 +258,9 @@ internal sealed class StoreSession : IDisposable
             throw new TortureFailure($"a store that was killed while it was made was refused with {opening.Refusal}: {opening.Message}");
         }
 
+        // Whatever it is, a program that starts again gets its store there.
+        TakeWorker().Call(new CreateStore(FilePath, Model.Salt));
+        EndWorker();
         File.Delete(FilePath);
     }
 
