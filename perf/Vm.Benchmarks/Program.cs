@@ -23,7 +23,9 @@ internal static class Program
         switch (arguments)
         {
             case [ChildProcess.Switch, "everheap", var module, .. var rest]:
-                return EverheapChild.Run(module, rest);
+                return EverheapChild.Run(module, rest, MemoryAddressing.Automatic);
+            case [ChildProcess.Switch, "everheap-paged", var module, .. var rest]:
+                return EverheapChild.Run(module, rest, MemoryAddressing.Paged);
             case [ChildProcess.Switch, "wasmtime", var module, .. var rest]:
                 return WasmtimeChild.Run(module, rest);
             case ["--smoke", .. var rest]:

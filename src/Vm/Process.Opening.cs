@@ -146,7 +146,7 @@ public sealed partial class Process
             header.WasiAddress = wasi.StateAddress;
             header.KeepFile = options.KeepFile;
             CommandLineRecord.Write(heap, header, options);
-            Instance instance = Instance.Create(module, heap, header, Link(module, wasi), [], options.CaptureEvery);
+            Instance instance = Instance.Create(module, heap, header, Link(module, wasi), [], InstanceOptionsOf(options));
             owner = process = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
             instance.PushCall(start, []);
             if (module.StartFunction is int first)
@@ -190,7 +190,7 @@ public sealed partial class Process
             Process? owner = null;
             wasi = WasiHost.Resume(new HeapSpace(heap), WasiOptionsOf(options, header.WasiAddress, () => owner?.RequestCheckpoint()));
             Instance? instance = header.State == ProcessState.Suspended
-                ? Instance.Resume(module, heap, header, Link(module, wasi), [], options.CaptureEvery)
+                ? Instance.Resume(module, heap, header, Link(module, wasi), [], InstanceOptionsOf(options))
                 : null;
             owner = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
             return owner;
@@ -219,6 +219,15 @@ public sealed partial class Process
     };
 
     private static HeapOptions HeapOptionsOf(ProcessOptions options) => new() { ResidentBytes = options.ResidentBytes };
+
+    // Only a store by pages counts what it dirties.
+    private static InstanceOptions InstanceOptionsOf(ProcessOptions options) => new()
+    {
+        CaptureEvery = options.CaptureEvery,
+        IsAlwaysPaged = options.MemoryAddressing == MemoryAddressing.Paged,
+        ContiguousBytesMax = options.CheckpointDirtyBytes,
+        AlternatesAddressing = options.AlternatesAddressing,
+    };
 
     private static void RequireHeap(HeapStore store, string heapName)
     {

@@ -23,6 +23,9 @@ public sealed record ProcessOptions
     /// <summary>So many bytes changed since the last checkpoint ask for the next one. 256 MiB by default; must be positive.</summary>
     public long CheckpointDirtyBytes { get; init; } = 256L << 20;
 
+    /// <summary>How the program's memory is reached. <see cref="MemoryAddressing.Automatic"/> by default.</summary>
+    public MemoryAddressing MemoryAddressing { get; init; }
+
     /// <summary>When output is shown.</summary>
     public OutputMode Output { get; init; }
 
@@ -62,4 +65,7 @@ public sealed record ProcessOptions
     /// For tests: the stack is captured into the heap and taken up again at every n-th safepoint. 0, the default: only when there is a reason.
     /// </summary>
     public int CaptureEvery { get; init; }
+
+    /// <summary>For tests: the memory is reached in one piece and by pages by turns, from one capture to another.</summary>
+    internal bool AlternatesAddressing { get; init; }
 }

@@ -1,16 +1,20 @@
 using System.Numerics;
+using Everheap.Vm.Execution;
 
 namespace Everheap.Spec.Tests;
 
 /// <summary>How a script's code is run.</summary>
 internal enum CaptureMode
 {
-    /// <summary>As any program is.</summary>
+    /// <summary>As any program is whose memory fits its budget.</summary>
     Never,
+
+    /// <summary>As any program is whose memory does not fit its budget.</summary>
+    NeverPaged,
 
     /// <summary>
     /// The stack is captured into the heap at every safepoint, and taken up again: at some of these by another instance, which is resumed
-    /// from the heap.
+    /// from the heap. The memory is reached in one piece and by pages by turns.
     /// </summary>
     EverySafepoint,
 }
@@ -21,8 +25,13 @@ internal sealed class CaptureDriver(CaptureMode mode)
     // Resuming compiles the module again, so it is done at captures 1, 2, 4, 8, ... of a script, and no more often than this.
     private const int ResumesMax = 64;
 
-    /// <summary>Between how many safepoints the stack is captured; 0 for never.</summary>
-    public int CaptureEvery => mode == CaptureMode.Never ? 0 : 1;
+    /// <summary>How instances are run.</summary>
+    public InstanceOptions Options { get; } = new()
+    {
+        CaptureEvery = mode == CaptureMode.EverySafepoint ? 1 : 0,
+        IsAlwaysPaged = mode == CaptureMode.NeverPaged,
+        AlternatesAddressing = mode == CaptureMode.EverySafepoint,
+    };
 
     public int Captures { get; private set; }
 
@@ -33,7 +42,7 @@ internal sealed class CaptureDriver(CaptureMode mode)
     public bool GoesOn()
     {
         Captures++;
-        if (mode == CaptureMode.Never || !BitOperations.IsPow2(Captures) || Resumes >= ResumesMax)
+        if (mode != CaptureMode.EverySafepoint || !BitOperations.IsPow2(Captures) || Resumes >= ResumesMax)
         {
             return true;
         }

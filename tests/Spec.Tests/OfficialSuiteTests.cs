@@ -36,6 +36,9 @@ internal sealed class OfficialSuiteTests
     [TestCaseSource(nameof(Scripts))]
     public void A_script_does_as_it_says(string name) => Check(name, CaptureMode.Never);
 
+    [TestCaseSource(nameof(Scripts))]
+    public void A_script_does_as_it_says_with_its_memory_reached_by_pages(string name) => Check(name, CaptureMode.NeverPaged);
+
     [TestCaseSource(nameof(ScriptsToCapture))]
     public void A_script_does_as_it_says_with_the_stack_captured_at_every_safepoint(string name) => Check(name, CaptureMode.EverySafepoint);
 

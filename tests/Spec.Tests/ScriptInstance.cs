@@ -28,7 +28,7 @@ internal sealed class ScriptInstance : IDisposable
         _linker = linker;
         _captures = captures;
         _imports = linker.Link(module);
-        _instance = Instance.Create(module, heap, _header, _imports.Functions, _imports.Globals, captures.CaptureEvery);
+        _instance = Instance.Create(module, heap, _header, _imports.Functions, _imports.Globals, captures.Options);
     }
 
     public Module Module { get; }
@@ -70,7 +70,7 @@ internal sealed class ScriptInstance : IDisposable
         {
             _instance.Save();
             _instance.Dispose();
-            _instance = Instance.Resume(Module, _heap, _header, _imports.Functions, _imports.Globals, _captures.CaptureEvery);
+            _instance = Instance.Resume(Module, _heap, _header, _imports.Functions, _imports.Globals, _captures.Options);
             outcome = _instance.Run(_captures.GoesOn);
         }
 

@@ -5,18 +5,18 @@ namespace Everheap.Vm.Benchmarks.Children;
 
 /// <summary>
 /// Runs one program as a durable Everheap process with everything at its default: resident budget of 128 MiB, a
-/// checkpoint every second, output released with the checkpoints. The heap file lies on the disk of the repository.
+/// checkpoint every second, output released with the checkpoints; and the memory by pages though it fits, where that is asked for. The heap file lies on the disk of the repository.
 /// </summary>
 internal static class EverheapChild
 {
-    public static int Run(string modulePath, IReadOnlyList<string> arguments)
+    public static int Run(string modulePath, IReadOnlyList<string> arguments, MemoryAddressing addressing)
     {
         string folder = Path.Combine(ProgramSet.RepositoryRoot, "artifacts", "bench");
         Directory.CreateDirectory(folder);
         string heapPath = Path.Combine(folder, $"{Path.GetFileNameWithoutExtension(modulePath)}.{Environment.ProcessId}.heap");
         try
         {
-            return RunIn(heapPath, modulePath, arguments);
+            return RunIn(heapPath, modulePath, arguments, addressing);
         }
         finally
         {
@@ -24,13 +24,14 @@ internal static class EverheapChild
         }
     }
 
-    private static int RunIn(string heapPath, string modulePath, IReadOnlyList<string> arguments)
+    private static int RunIn(string heapPath, string modulePath, IReadOnlyList<string> arguments, MemoryAddressing addressing)
     {
         Module module = Module.Load(modulePath);
         using Process process = Process.Create(module, heapPath, new ProcessOptions
         {
             ProgramName = Path.GetFileName(modulePath),
             Arguments = arguments,
+            MemoryAddressing = addressing,
         });
         using var report = new ChildReport();
         ProcessOutcome outcome = process.Run();

@@ -5,6 +5,9 @@ namespace Everheap.Vm.Compilation;
 /// <summary>How a function's memory accesses are compiled.</summary>
 internal enum AccessStyle
 {
+    /// <summary>For a memory in one piece: base + address, after a bounds check.</summary>
+    Contiguous,
+
     /// <summary>As <see cref="Leaving"/>, and accesses off one local are translated together.</summary>
     Grouped,
 
@@ -14,13 +17,13 @@ internal enum AccessStyle
     /// <summary>Translation in line; a miss calls and comes back. For functions that would outgrow the JIT's optimiser otherwise.</summary>
     Rejoining,
 
-    /// <summary>Every access is a call. For functions that are larger still.</summary>
+    /// <summary>Every access is a call. For functions that are larger still, of either memory.</summary>
     Called,
 }
 
 /// <summary>
-/// Chooses the style: the fastest in which the JIT still optimises the function. It gives up above 60,000 bytes of IL, 20,000 instructions or
-/// 2,000 blocks; in practice the code made here passes one of these at about 38,000 bytes (measured on SQLite's functions).
+/// Chooses the style: the fastest in which the JIT still optimises the function. It gives up above 60,000 bytes of IL, 20,000 instructions,
+/// 2,000 blocks or 8,000 references to locals and arguments. The code made here passes the last of these first, by pages at about 38,000 bytes (measured on SQLite's functions).
 /// </summary>
 internal static class AccessStyles
 {
@@ -31,15 +34,23 @@ internal static class AccessStyles
     private const double BytesPerSite = 75;
     private const double BytesPerSavedValue = 12;
 
+    // References to locals, fitted to which of SQLite's functions the JIT gave up on where the memory is in one piece: all above, none below.
+    private const double ReferencesMax = 8_600;
+    private const double ReferencesPerInstruction = 0.75;
+    private const double ReferencesPerCall = 4;
+    private const double ReferencesPerAccess = 8;
+    private const double ReferencesPerStore = 5;
+    private const double ReferencesPerCalledAccess = 5;
+
     /// <summary>Chooses a function's style.</summary>
-    public static AccessStyle Choose(FunctionCode code, Liveness liveness)
+    public static AccessStyle Choose(FunctionCode code, Liveness liveness, Addressing addressing)
     {
         long saved = 0;
         long savedAtAccesses = 0;
         for (int position = 0; position < code.Instructions.Length; position++)
         {
             Opcode opcode = code.Instructions[position].Opcode;
-            if (opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect)
+            if (opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow)
             {
                 saved += liveness.AliveAt(position).Length;
             }
@@ -47,6 +58,15 @@ internal static class AccessStyles
             {
                 savedAtAccesses += liveness.AliveAt(position).Length;
             }
+        }
+
+        if (addressing == Addressing.Contiguous)
+        {
+            double references = (code.Instructions.Length * ReferencesPerInstruction) + (code.CallCount * ReferencesPerCall) + saved;
+            bool fits = references + (code.AccessCount * ReferencesPerAccess) + (code.StoreCount * ReferencesPerStore) < ReferencesMax;
+
+            // What the JIT does not optimise either way is faster without the calls.
+            return !fits && references + (code.AccessCount * ReferencesPerCalledAccess) < ReferencesMax ? AccessStyle.Called : AccessStyle.Contiguous;
         }
 
         double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);

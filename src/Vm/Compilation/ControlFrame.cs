@@ -31,6 +31,9 @@ internal sealed class ControlFrame(
     /// <summary>Where an if without a true condition goes on.</summary>
     public Label Else { get; set; }
 
+    /// <summary>Whether it was open already where the continuation begins.</summary>
+    public bool IsPartial { get; init; }
+
     /// <summary>The types of its parameters.</summary>
     public ValType[] Parameters { get; init; } = [];
 }

@@ -40,6 +40,9 @@ internal sealed class FunctionCode
     /// <summary>How many memory accesses the function makes.</summary>
     public int AccessCount { get; private set; }
 
+    /// <summary>How many of them are stores.</summary>
+    public int StoreCount { get; private set; }
+
     /// <summary>How many calls it makes.</summary>
     public int CallCount { get; private set; }
 
@@ -104,6 +107,7 @@ internal sealed class FunctionCode
                     break;
                 case >= Opcode.I32Load and <= Opcode.I64Store32:
                     AccessCount++;
+                    StoreCount += opcode >= Opcode.I32Store ? 1 : 0;
                     break;
             }
         }

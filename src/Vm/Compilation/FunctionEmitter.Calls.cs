@@ -15,7 +15,7 @@ internal sealed partial class FunctionEmitter
         MaterialiseTrees();
         EmitArguments(arguments);
         _il.Emit(OpCodes.Call, _compiler.FastMethodOf(instruction.Index));
-        EmitAfterCall(position, instruction.Offset, type);
+        EmitAfterCall(position, instruction.Offset, type.Results.ToArray());
     }
 
     private void EmitCallIndirect(int position, in Instruction instruction)
@@ -37,7 +37,7 @@ internal sealed partial class FunctionEmitter
         EmitInt(sizeof(long));
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Bge_Un, TrapBlock(TrapKind.UndefinedElement, offset));
+        EmitTrapUnless(OpCodes.Blt_Un, TrapKind.UndefinedElement, offset);
 
         _il.Emit(OpCodes.Ldloc, entry);
         _il.Emit(OpCodes.Ldind_I);
@@ -49,22 +49,19 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stloc, entry);
 
-        Label mismatch = _il.DefineLabel();
         _il.Emit(OpCodes.Ldloc, entry);
         EmitInt(sizeof(long));
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I4);
         EmitInt(_compiler.SignatureOf(instruction.Index));
-        _il.Emit(OpCodes.Bne_Un, mismatch);
-        _coldBlocks.Add(() =>
+        EmitUnless(OpCodes.Beq, () =>
         {
-            _il.MarkLabel(mismatch);
             _il.Emit(OpCodes.Ldarg_0);
             EmitInt(_code.FunctionIndex);
             EmitInt(offset);
             _il.Emit(OpCodes.Ldloc, entry);
             _il.Emit(OpCodes.Call, RuntimeMethods.TrapIndirectCall);
-            _il.Emit(OpCodes.Br, ReturnDefault());
+            EmitDefaultReturn();
         });
 
         EmitArguments(arguments);
@@ -72,7 +69,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldind_I);
         _il.EmitCalli(
             OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
-        EmitAfterCall(position, offset, type);
+        EmitAfterCall(position, offset, type.Results.ToArray());
     }
 
     private Node[] PopArguments(FunctionType type)
@@ -96,9 +93,8 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private void EmitAfterCall(int position, int offset, FunctionType type)
+    private void EmitAfterCall(int position, int offset, ValType[] results)
     {
-        ValType[] results = type.Results.ToArray();
         int height = _stack.Count;
         if (results.Length > 0)
         {
@@ -117,7 +113,7 @@ internal sealed partial class FunctionEmitter
             }
 
             EmitSave(site, SiteKind.Call, results.Length, [.. saved.Select(entry => entry.Node)]);
-            _il.Emit(OpCodes.Br, ReturnDefault());
+            EmitDefaultReturn();
         });
 
         for (int index = 0; index < results.Length; index++)

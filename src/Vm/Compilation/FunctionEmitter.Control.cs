@@ -56,7 +56,7 @@ internal sealed partial class FunctionEmitter
                 EmitReturn();
                 return SkipUnreachable(position + 1);
             default:
-                _il.Emit(OpCodes.Br, TrapBlock(TrapKind.Unreachable, instruction.Offset));
+                EmitTrap(TrapKind.Unreachable, instruction.Offset);
                 return SkipUnreachable(position + 1);
         }
     }
@@ -107,7 +107,7 @@ internal sealed partial class FunctionEmitter
         EmitPoll(() =>
         {
             EmitSave(site, SiteKind.Loop, 0, [.. saved.Select(entry => entry.Node)]);
-            _il.Emit(OpCodes.Br, ReturnDefault());
+            EmitDefaultReturn();
         });
         if (_form == CodeForm.Twin)
         {
@@ -120,6 +120,11 @@ internal sealed partial class FunctionEmitter
     private int EmitElse(int position)
     {
         ControlFrame frame = _control[^1];
+        if (frame.IsPartial)
+        {
+            return EndPartialArm(position, isReachable: true);
+        }
+
         MoveTo(frame.Height, frame.Results);
         frame.IsTargetUsed = true;
         _il.Emit(OpCodes.Br, frame.Target);
@@ -148,6 +153,11 @@ internal sealed partial class FunctionEmitter
             return position + 1;
         }
 
+        if (frame is { IsPartial: true, Opcode: Opcode.Loop })
+        {
+            return EndPartialLoop(position, isReachable);
+        }
+
         if (isReachable)
         {
             MoveTo(frame.Height, frame.Results);
@@ -172,6 +182,12 @@ internal sealed partial class FunctionEmitter
 
         _control.RemoveAt(_control.Count - 1);
         SetStack(frame.Height, frame.Results);
+        if (position == _copyEnd)
+        {
+            _isCopyEndReached = isReachable;
+            return position + 1;
+        }
+
         return isReachable ? position + 1 : SkipUnreachable(position + 1);
     }
 
@@ -186,6 +202,8 @@ internal sealed partial class FunctionEmitter
                 case Opcode.Block or Opcode.Loop or Opcode.If:
                     nesting++;
                     break;
+                case Opcode.Else when nesting == 0 && _control[^1].IsPartial:
+                    return EndPartialArm(position, isReachable: false);
                 case Opcode.Else when nesting == 0:
                     BeginElse(_control[^1]);
                     return position + 1;
@@ -347,20 +365,16 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ret);
     }
 
-    /// <summary>The label of a block that traps; it never returns to the code.</summary>
-    private Label TrapBlock(TrapKind kind, int offset)
+    /// <summary>Traps unless a branch is taken, which it nearly always is.</summary>
+    private void EmitTrapUnless(OpCode likely, TrapKind kind, int offset) => EmitUnless(likely, () => EmitTrap(kind, offset));
+
+    private void EmitTrap(TrapKind kind, int offset)
     {
-        Label label = _il.DefineLabel();
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(label);
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            EmitInt((int)kind);
-            _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
-            _il.Emit(OpCodes.Br, ReturnDefault());
-        });
-        return label;
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(_code.FunctionIndex);
+        EmitInt(offset);
+        EmitInt((int)kind);
+        _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
+        EmitDefaultReturn();
     }
 }

@@ -35,9 +35,8 @@ internal sealed partial class FunctionEmitter
             EmitGroupHead(group, groupBase);
         }
 
-        Label cold = _il.DefineLabel();
         _il.Emit(OpCodes.Ldloc, groupBase);
-        _il.Emit(OpCodes.Brfalse, cold);
+        EmitUnless(OpCodes.Brtrue, alone);
         _il.Emit(OpCodes.Ldloc, groupBase);
         if (offset != 0)
         {
@@ -47,11 +46,6 @@ internal sealed partial class FunctionEmitter
 
         _il.Emit(OpCodes.Conv_I);
         access();
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(cold);
-            alone();
-        });
     }
 
     private void EmitGroupHead(AccessGroup group, LocalBuilder groupBase)
@@ -60,9 +54,13 @@ internal sealed partial class FunctionEmitter
         Label done = _il.DefineLabel();
         EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), group.Low);
         _il.Emit(OpCodes.Stloc, AddressLocal);
-        EmitTranslation(group.HasStore ? TranslationWindow.StoreTableDistance : 0, fails, 1);
-        _il.Emit(OpCodes.Pop);
-        EmitStraddleTest(group.Span, fails);
+        EmitEntry(group.HasStore ? TranslationWindow.StoreTableDistance : 0);
+        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.Emit(OpCodes.Conv_I4);
+        EmitInt(PageMask);
+        _il.Emit(OpCodes.And);
+        EmitInt(PageSize - group.Span);
+        _il.Emit(OpCodes.Bgt, fails);
         if (group.Alignment > 1)
         {
             _il.Emit(OpCodes.Ldloc, AddressLocal);
@@ -75,17 +73,18 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldloc, EntryLocal);
-        EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), 0);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, groupBase);
-        _il.MarkLabel(done);
-        _coldBlocks.Add(() =>
+        EmitUnless(OpCodes.Brtrue, () =>
         {
             _il.MarkLabel(fails);
             EmitLong(0);
             _il.Emit(OpCodes.Stloc, groupBase);
             _il.Emit(OpCodes.Br, done);
         });
+        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), 0);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stloc, groupBase);
+        _il.MarkLabel(done);
     }
 
     // The twin is entered after an access: what was translated before is not known any more.

@@ -38,8 +38,15 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
+        if (_style == AccessStyle.Contiguous)
+        {
+            EmitContiguousLoad(address, in instruction, access, result);
+            Push(Node.Slot(access.Type, depth));
+            return;
+        }
+
         Label loaded = _il.DefineLabel();
-        Label miss = _il.DefineLabel();
+        Action miss = MissingLoad(position, offset, access, result, loaded);
         if (GroupAt(position, address) is AccessGroup group)
         {
             EmitGrouped(
@@ -62,20 +69,11 @@ internal sealed partial class FunctionEmitter
             bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
             if (!isAligned)
             {
-                EmitStraddleTest(access.Size, RejoiningLoad(access, result, offset, loaded));
+                EmitStraddleTest(access.Size, () => EmitRejoiningLoad(access, result, offset, loaded));
             }
 
             EmitTranslation(0, miss, isAligned ? access.Size : 1);
             EmitIndirectLoad(access, result);
-        }
-
-        if (_style == AccessStyle.Rejoining)
-        {
-            MarkRejoiningLoad(miss, access, result, offset, loaded);
-        }
-        else
-        {
-            LeaveAtLoad(position, offset, access, result, miss, loaded);
         }
 
         _il.MarkLabel(loaded);
@@ -102,18 +100,24 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
+        if (_style == AccessStyle.Contiguous)
+        {
+            EmitContiguousStore(address, value, in instruction, access);
+            return;
+        }
+
         Label stored = _il.DefineLabel();
-        Label miss = _il.DefineLabel();
         if (GroupAt(position, address) is AccessGroup group)
         {
             long instructionOffset = instruction.Immediate;
-            Node kept = value = Reusable(value, _stack.Count + 1);
+            value = Reusable(value, _stack.Count + 1);
+            Action miss = MissingStore(position, offset, access, value, stored);
             EmitGrouped(
                 group,
                 instructionOffset,
                 () =>
                 {
-                    EmitNode(kept);
+                    EmitNode(value);
                     _il.Emit(access.Indirect);
                 },
                 () =>
@@ -121,7 +125,7 @@ internal sealed partial class FunctionEmitter
                     EmitEffectiveAddress(address, instructionOffset);
                     _il.Emit(OpCodes.Stloc, AddressLocal);
                     EmitTranslation(TranslationWindow.StoreTableDistance, miss, access.Size);
-                    EmitNode(kept);
+                    EmitNode(value);
                     _il.Emit(access.Indirect);
                     _il.Emit(OpCodes.Br, stored);
                 });
@@ -135,21 +139,13 @@ internal sealed partial class FunctionEmitter
             bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
             if (!isAligned)
             {
-                EmitStraddleTest(access.Size, RejoiningStore(access, value, offset, stored));
+                EmitStraddleTest(access.Size, () => EmitRejoiningStore(access, value, offset, stored));
             }
 
-            EmitTranslation(TranslationWindow.StoreTableDistance, miss, isAligned ? access.Size : 1);
+            EmitTranslation(
+                TranslationWindow.StoreTableDistance, MissingStore(position, offset, access, value, stored), isAligned ? access.Size : 1);
             EmitNode(value);
             _il.Emit(access.Indirect);
-        }
-
-        if (_style == AccessStyle.Rejoining)
-        {
-            MarkRejoiningStore(miss, access, value, offset, stored);
-        }
-        else
-        {
-            LeaveAtStore(position, offset, access, value, miss, stored);
         }
 
         _il.MarkLabel(stored);
@@ -184,7 +180,33 @@ internal sealed partial class FunctionEmitter
     }
 
     // Leaves the address of the bytes on the evaluation stack.
-    private void EmitTranslation(long tableDistance, Label miss, int alignedSize)
+    private void EmitTranslation(long tableDistance, Action miss, int alignedSize)
+    {
+        EmitEntry(tableDistance);
+        Label misses = _il.DefineLabel();
+        if (alignedSize > 1)
+        {
+            _il.Emit(OpCodes.Ldloc, AddressLocal);
+            _il.Emit(OpCodes.Conv_I4);
+            EmitInt(alignedSize - 1);
+            _il.Emit(OpCodes.And);
+            _il.Emit(OpCodes.Brtrue, misses);
+        }
+
+        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        EmitUnless(OpCodes.Brtrue, () =>
+        {
+            _il.MarkLabel(misses);
+            miss();
+        });
+        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Conv_I);
+    }
+
+    // Loads the entry of the address's page.
+    private void EmitEntry(long tableDistance)
     {
         _il.Emit(OpCodes.Ldloc, _table!);
         _il.Emit(OpCodes.Ldloc, AddressLocal);
@@ -202,39 +224,28 @@ internal sealed partial class FunctionEmitter
 
         _il.Emit(OpCodes.Ldind_I8);
         _il.Emit(OpCodes.Stloc, EntryLocal);
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Brfalse, miss);
-        if (alignedSize > 1)
-        {
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
-            _il.Emit(OpCodes.Conv_I4);
-            EmitInt(alignedSize - 1);
-            _il.Emit(OpCodes.And);
-            _il.Emit(OpCodes.Brtrue, miss);
-        }
-
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Conv_I);
     }
 
-    private void EmitStraddleTest(int size, Label straddles)
+    private void EmitStraddleTest(int size, Action straddles)
     {
         _il.Emit(OpCodes.Ldloc, AddressLocal);
         _il.Emit(OpCodes.Conv_I4);
         EmitInt(PageMask);
         _il.Emit(OpCodes.And);
         EmitInt(PageSize - size);
-        _il.Emit(OpCodes.Bgt, straddles);
+        EmitUnless(OpCodes.Ble, straddles);
     }
 
-    // A load that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
-    private void LeaveAtLoad(int position, int offset, MemoryAccess access, LocalBuilder result, Label miss, Label loaded)
+    // What a load does that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
+    private Action MissingLoad(int position, int offset, MemoryAccess access, LocalBuilder result, Label loaded)
     {
+        if (_style == AccessStyle.Rejoining)
+        {
+            return () => EmitRejoiningLoad(access, result, offset, loaded);
+        }
+
         List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
         int site = AddSite(SiteKind.Access, offset, [.. saved.Select(entry => entry.Value)], []);
-        Leave(site, miss, saved, null);
         if (_form == CodeForm.Twin)
         {
             AddEntry(site, loaded, saved.Select(entry => Restored(entry)), () =>
@@ -243,13 +254,19 @@ internal sealed partial class FunctionEmitter
                 ForgetGroupsAcross(position);
             }, skipped: 1);
         }
+
+        return () => EmitLeave(site, PassingValuesOf(site, saved), null);
     }
 
-    private void LeaveAtStore(int position, int offset, MemoryAccess access, Node value, Label miss, Label stored)
+    private Action MissingStore(int position, int offset, MemoryAccess access, Node value, Label stored)
     {
+        if (_style == AccessStyle.Rejoining)
+        {
+            return () => EmitRejoiningStore(access, value, offset, stored);
+        }
+
         List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
         int site = AddSite(SiteKind.Access, offset, [.. saved.Select(entry => entry.Value)], []);
-        Leave(site, miss, saved, value);
         if (_form == CodeForm.Twin)
         {
             AddEntry(site, stored, saved.Select(entry => Restored(entry)), () =>
@@ -265,6 +282,8 @@ internal sealed partial class FunctionEmitter
                 ForgetGroupsAcross(position);
             }, skipped: 2);
         }
+
+        return () => EmitLeave(site, PassingValuesOf(site, saved), value);
     }
 
     // The whole access as a call, whatever stands in its way; leaves the function if it trapped.
@@ -280,71 +299,49 @@ internal sealed partial class FunctionEmitter
         EmitTrapCheck();
     }
 
-    private void Leave(int site, Label miss, List<(SiteValue Value, Node Node)> saved, Node? value)
+    private void EmitLeave(int site, List<(SiteValue Value, Node Node)> saved, Node? value)
     {
-        _coldBlocks.Add(() =>
+        var nodes = new List<Node>(saved.Count + 2) { Node.Address() };
+        if (value is not null)
         {
-            _il.MarkLabel(miss);
-            var nodes = new List<Node>(saved.Count + 2) { Node.Address() };
-            if (value is not null)
-            {
-                nodes.Add(value);
-            }
+            nodes.Add(value);
+        }
 
-            nodes.AddRange(saved.Select(entry => entry.Node));
-            EmitSave(site, SiteKind.Access, 0, nodes);
-            _il.Emit(OpCodes.Ldarg_0);
-            if (_form == CodeForm.Fast)
-            {
-                EmitInt(_code.FunctionIndex);
-                _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
-                _il.Emit(OpCodes.Ret);
-            }
-            else
-            {
-                EmitInt(1);
-                _il.Emit(OpCodes.Stfld, LeftField);
-                _il.Emit(OpCodes.Br, ReturnDefault());
-            }
-        });
-    }
-
-    private Label RejoiningLoad(MemoryAccess access, LocalBuilder result, int offset, Label loaded)
-    {
-        Label label = _il.DefineLabel();
-        MarkRejoiningLoad(label, access, result, offset, loaded);
-        return label;
-    }
-
-    private Label RejoiningStore(MemoryAccess access, Node value, int offset, Label stored)
-    {
-        Label label = _il.DefineLabel();
-        MarkRejoiningStore(label, access, value, offset, stored);
-        return label;
-    }
-
-    private void MarkRejoiningLoad(Label label, MemoryAccess access, LocalBuilder result, int offset, Label loaded) =>
-        _coldBlocks.Add(() =>
+        nodes.AddRange(saved.Select(entry => entry.Node));
+        EmitSave(site, SiteKind.Access, 0, nodes);
+        _il.Emit(OpCodes.Ldarg_0);
+        if (_form == CodeForm.Fast)
         {
-            _il.MarkLabel(label);
-            EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
-            _il.Emit(OpCodes.Br, loaded);
-        });
-
-    private void MarkRejoiningStore(Label label, MemoryAccess access, Node value, int offset, Label stored) =>
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(label);
-            _il.Emit(OpCodes.Ldarg_0);
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
-            EmitNode(value);
-            EmitToBits(value.Type);
             EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
-            EmitTrapCheck();
-            _il.Emit(OpCodes.Br, stored);
-        });
+            _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
+            _il.Emit(OpCodes.Ret);
+        }
+        else
+        {
+            EmitInt(1);
+            _il.Emit(OpCodes.Stfld, LeftField);
+            EmitDefaultReturn();
+        }
+    }
+
+    private void EmitRejoiningLoad(MemoryAccess access, LocalBuilder result, int offset, Label loaded)
+    {
+        EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
+        _il.Emit(OpCodes.Br, loaded);
+    }
+
+    private void EmitRejoiningStore(MemoryAccess access, Node value, int offset, Label stored)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        EmitNode(value);
+        EmitToBits(value.Type);
+        EmitInt(_code.FunctionIndex);
+        EmitInt(offset);
+        _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
+        EmitTrapCheck();
+        _il.Emit(OpCodes.Br, stored);
+    }
 
     /// <summary>After a call that may have trapped: leaves if it did. A mere request for a capture is left to the next safepoint.</summary>
     private void EmitTrapCheck()
@@ -352,7 +349,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldind_I4);
         EmitInt(PollState.Unwinding);
-        _il.Emit(OpCodes.Beq, ReturnDefault());
+        EmitUnless(OpCodes.Bne_Un, EmitDefaultReturn);
     }
 
     // The raw bytes, zero-extended to 64 bits, as the instruction's value.
@@ -405,8 +402,9 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    // Instructions on whole ranges, memory and table sizes: a call that answers with a trap or the result.
-    private void EmitBulk(in Instruction instruction)
+    // Instructions on whole ranges, memory and table sizes: a call that answers with a trap or the result. Right after a memory has grown there is a safepoint: what grows
+    // out of one piece goes on by pages from there.
+    private void EmitBulk(int position, in Instruction instruction)
     {
         (MethodInfo method, int operandCount, ValType result) = RuntimeMethods.BulkOf(instruction.Opcode, in instruction, _module);
         var operands = new Node[operandCount];
@@ -427,13 +425,19 @@ internal sealed partial class FunctionEmitter
         EmitInt(_code.FunctionIndex);
         EmitInt(instruction.Offset);
         _il.Emit(OpCodes.Call, method);
+        if (instruction.Opcode == Opcode.MemoryGrow)
+        {
+            EmitAfterCall(position, instruction.Offset, [result]);
+            return;
+        }
+
         if (result != ValType.Bottom)
         {
             _il.Emit(OpCodes.Stloc, SlotLocal(_stack.Count, result));
             Push(Node.Slot(result, _stack.Count));
         }
 
-        if (instruction.Opcode is not (Opcode.MemoryGrow or Opcode.TableGrow or Opcode.TableSize))
+        if (instruction.Opcode is not (Opcode.TableGrow or Opcode.TableSize))
         {
             EmitTrapCheck();
         }

@@ -28,6 +28,11 @@ internal sealed partial class FunctionEmitter
 
     private int AddSite(SiteKind kind, int offset, SiteValue[] values, ValType[] results)
     {
+        if (_form == CodeForm.Continuation)
+        {
+            return _sites.FindIndex(site => site.Kind == kind && site.Offset == offset);
+        }
+
         _savedValues += values.Length;
         if (_savedValues > SavedValuesMax)
         {
@@ -35,9 +40,12 @@ internal sealed partial class FunctionEmitter
                 offset, $"function {_code.FunctionIndex} keeps too many values alive over its calls, loops and memory accesses (more than {SavedValuesMax})");
         }
 
-        _sites.Add(new Site(kind, offset, values, results));
+        _sites.Add(new Site(kind, offset, values, results, kind == SiteKind.Access ? null : OpenHeights()));
         return _sites.Count - 1;
     }
+
+    // Blocks seldom have anything below them.
+    private int[]? OpenHeights() => _control.Exists(frame => frame.Height > 0) ? [.. _control.Skip(1).Select(frame => frame.Height)] : null;
 
     /// <summary>
     /// The values that a stored frame holds: the live locals, then the operand stack from the bottom up to <paramref name="height"/>.
@@ -75,6 +83,11 @@ internal sealed partial class FunctionEmitter
         return values;
     }
 
+    // A continuation's operand stack has slots where the twin's has constants or locals: what is saved is what the twin takes up.
+    private List<(SiteValue Value, Node Node)> PassingValuesOf(int site, List<(SiteValue Value, Node Node)> values) => _form == CodeForm.Continuation
+        ? [.. _sites[site].Values.Select(value => (value, value.IsStack ? _stack[value.Index] : Node.Local(value.Type, value.Index)))]
+        : values;
+
     private static Node? Restored((SiteValue Value, Node Node) entry) => entry.Node.Kind == NodeKind.Constant ? null : entry.Node;
 
     private static Node? Restored(SiteValue value) => Node.Local(value.Type, value.Index);
@@ -88,18 +101,12 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Call, RuntimeMethods.StressTick);
         }
 
-        Label label = _il.DefineLabel();
         _il.Emit(OpCodes.Ldarg_0);
 
         // Volatile, or the JIT moves the load out of a loop that stores and calls nothing: such a loop would never stop for a checkpoint.
         _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I4);
-        _il.Emit(OpCodes.Brtrue, label);
-        _coldBlocks.Add(() =>
-        {
-            _il.MarkLabel(label);
-            cold();
-        });
+        EmitUnless(OpCodes.Brfalse, cold);
     }
 
     /// <summary>Saves a record of the given values.</summary>
@@ -187,7 +194,7 @@ internal sealed partial class FunctionEmitter
         _il.MarkLabel(none);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Call, RuntimeMethods.NoSuchSite);
-        _il.Emit(OpCodes.Br, ReturnDefault());
+        EmitDefaultReturn();
         foreach (TwinEntry entry in _entries)
         {
             _il.MarkLabel(entryLabels[entry.Site]);

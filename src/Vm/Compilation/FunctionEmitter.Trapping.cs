@@ -25,7 +25,7 @@ internal sealed partial class FunctionEmitter
         dividend = Reusable(dividend, depth);
         divisor = Reusable(divisor, depth + 1);
         EmitNode(divisor);
-        _il.Emit(OpCodes.Brfalse, TrapBlock(TrapKind.IntegerDivideByZero, instruction.Offset));
+        EmitTrapUnless(OpCodes.Brtrue, TrapKind.IntegerDivideByZero, instruction.Offset);
         SaveReadersOf(depth);
         LocalBuilder result = SlotLocal(depth, type);
         Label done = _il.DefineLabel();
@@ -37,7 +37,7 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Bne_Un, divide);
             EmitNode(dividend);
             EmitConstant(type, isWide ? long.MinValue : int.MinValue);
-            _il.Emit(OpCodes.Beq, TrapBlock(TrapKind.IntegerOverflow, instruction.Offset));
+            EmitTrapUnless(OpCodes.Bne_Un, TrapKind.IntegerOverflow, instruction.Offset);
             _il.MarkLabel(divide);
         }
         else if (opcode is Opcode.I32RemS or Opcode.I64RemS)
@@ -91,8 +91,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(isBelowExcluded ? OpCodes.Ble_Un : OpCodes.Blt_Un, invalid);
         _il.Emit(OpCodes.Ldloc, value);
         _il.Emit(OpCodes.Ldc_R8, above);
-        _il.Emit(OpCodes.Bge_Un, invalid);
-        _coldBlocks.Add(() =>
+        EmitUnless(OpCodes.Blt, () =>
         {
             _il.MarkLabel(invalid);
             _il.Emit(OpCodes.Ldarg_0);
@@ -100,7 +99,7 @@ internal sealed partial class FunctionEmitter
             EmitInt(offset);
             _il.Emit(OpCodes.Ldloc, value);
             _il.Emit(OpCodes.Call, RuntimeMethods.TrapTruncation);
-            _il.Emit(OpCodes.Br, ReturnDefault());
+            EmitDefaultReturn();
         });
 
         int depth = _stack.Count;

@@ -14,14 +14,17 @@ internal enum CodeForm
 
     /// <summary>The twin: entered by the driver at any site, with the values of a saved record.</summary>
     Twin,
+
+    /// <summary>A continuation: entered by the driver at one site.</summary>
+    Continuation,
 }
 
 /// <summary>
 /// Compiles one function to IL, in one pass over its instructions.
 /// <para>
 /// Invariants. (1) The IL evaluation stack is empty at every label. (2) A cold block never rejoins hot code after a call, but for the few
-/// shapes that say so: it saves the values that are alive and returns; the program goes on in the twin. (3) Both forms number their sites
-/// alike and keep the same compile-time operand stack at each. (4) A translated address is used at once: no call lies between translation
+/// shapes that say so: it saves the values that are alive and returns; the program goes on in the twin. (3) All forms number their sites
+/// alike, and save the same values at each; the fast form and the twin also keep the same compile-time operand stack. (4) A translated address is used at once: no call lies between translation
 /// and access.
 /// </para>
 /// </summary>
@@ -50,11 +53,8 @@ internal sealed partial class FunctionEmitter
     private readonly ILGenerator _il;
     private readonly List<Node> _stack = [];
     private readonly List<ControlFrame> _control = [];
-    private readonly List<Action> _coldBlocks = [];
     private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
     private readonly LocalBuilder?[] _locals;
-    private readonly Label _returnDefault;
-    private bool _returnDefaultUsed;
     private LocalBuilder? _table;
 
     private FunctionEmitter(ModuleCompiler compiler, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
@@ -67,7 +67,6 @@ internal sealed partial class FunctionEmitter
         _style = style;
         _il = il;
         _locals = new LocalBuilder?[code.Locals.Length];
-        _returnDefault = il.DefineLabel();
         _groups = style == AccessStyle.Grouped ? AccessGroups.Of(code) : null;
     }
 
@@ -76,7 +75,7 @@ internal sealed partial class FunctionEmitter
     public static Site[] Emit(ModuleCompiler compiler, FunctionCode code, CodeForm form, ILGenerator il)
     {
         Liveness liveness = Liveness.Of(code);
-        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness), il);
+        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il);
         emitter.EmitFunction();
         return [.. emitter._sites];
     }
@@ -86,43 +85,47 @@ internal sealed partial class FunctionEmitter
 
     private void EmitFunction()
     {
-        if (_code.AccessCount > 0 && _style != AccessStyle.Called)
-        {
-            _table = _il.DeclareLocal(typeof(nint));
-            _il.Emit(OpCodes.Ldarg_0);
-            _il.Emit(OpCodes.Ldfld, LoadTableField);
-            _il.Emit(OpCodes.Stloc, _table);
-        }
-
+        EmitPrologue();
         if (_form == CodeForm.Twin)
         {
             EmitDispatch();
         }
 
         EmitEntry();
-        ValType[] results = _code.Type.Results.ToArray();
-        _control.Add(new ControlFrame(Opcode.Block, -1, 0, results, results, _il.DefineLabel()));
-        int position = 0;
-        while (position < _code.Instructions.Length)
-        {
-            position = EmitInstruction(position);
-        }
-
-        // A cold block may ask for further ones.
-        for (int index = 0; index < _coldBlocks.Count; index++)
-        {
-            _coldBlocks[index]();
-        }
-
+        OpenFunction();
+        EmitTo(_code.Instructions.Length, 0);
         if (_form == CodeForm.Twin)
         {
             EmitDispatchTable();
         }
+    }
 
-        if (_returnDefaultUsed)
+    private void OpenFunction()
+    {
+        ValType[] results = _code.Type.Results.ToArray();
+        _control.Add(new ControlFrame(Opcode.Block, -1, 0, results, results, _il.DefineLabel()));
+    }
+
+    private void EmitTo(int end, int position)
+    {
+        while (position < end)
         {
-            _il.MarkLabel(_returnDefault);
-            EmitDefaultReturn();
+            position = EmitInstruction(position);
+        }
+    }
+
+    private void EmitPrologue()
+    {
+        if (_code.AccessCount > 0 && _style == AccessStyle.Contiguous)
+        {
+            EmitContiguousPrologue();
+        }
+        else if (_code.AccessCount > 0 && _style != AccessStyle.Called)
+        {
+            _table = _il.DeclareLocal(typeof(nint));
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.Emit(OpCodes.Ldfld, LoadTableField);
+            _il.Emit(OpCodes.Stloc, _table);
         }
     }
 
@@ -162,18 +165,29 @@ internal sealed partial class FunctionEmitter
     private void EmitStackCheck(int site, SiteValue[] values)
     {
         LocalBuilder marker = _il.DeclareLocal(typeof(int));
-        Label cold = _il.DefineLabel();
         _il.Emit(OpCodes.Ldloca, marker);
         _il.Emit(OpCodes.Conv_U);
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldfld, StackLimitField);
-        _il.Emit(OpCodes.Blt_Un, cold);
-        _coldBlocks.Add(() =>
+        EmitUnless(OpCodes.Bge_Un, () =>
         {
-            _il.MarkLabel(cold);
             EmitSave(site, SiteKind.Entry, 0, [.. values.Select(value => Node.Local(value.Type, value.Index))]);
             EmitDefaultReturn();
         });
+    }
+
+    /// <summary>
+    /// Branches over a cold block. The JIT lays a branch's target right behind it, and what it falls through to farther away; and it takes a block that returns for
+    /// unlikely. So the likely way is the branch, the cold block stands at its place, and ends with a return of its own.
+    /// </summary>
+    /// <param name="likely">A branch that is nearly always taken; its operands are on the evaluation stack.</param>
+    /// <param name="cold">Emits the cold block.</param>
+    private void EmitUnless(OpCode likely, Action cold)
+    {
+        Label over = _il.DefineLabel();
+        _il.Emit(likely, over);
+        cold();
+        _il.MarkLabel(over);
     }
 
     private void EmitDefaultReturn()
@@ -184,12 +198,6 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ret);
-    }
-
-    private Label ReturnDefault()
-    {
-        _returnDefaultUsed = true;
-        return _returnDefault;
     }
 
     private int EmitInstruction(int position)
@@ -246,7 +254,7 @@ internal sealed partial class FunctionEmitter
                 Push(Node.MemorySize());
                 break;
             case >= Opcode.MemoryInit and <= Opcode.TableFill or Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet:
-                EmitBulk(in instruction);
+                EmitBulk(position, in instruction);
                 break;
             case (>= Opcode.I32DivS and <= Opcode.I32RemU) or (>= Opcode.I64DivS and <= Opcode.I64RemU):
                 EmitDivision(in instruction);

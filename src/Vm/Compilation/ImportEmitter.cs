@@ -95,7 +95,7 @@ internal static class ImportEmitter
         }
 
         il.Emit(OpCodes.Ret);
-        return [new Site(SiteKind.Entry, 0, values, [])];
+        return [new Site(SiteKind.Entry, 0, values, [], null)];
     }
 
     private static void EmitZero(ILGenerator il, ValType type)

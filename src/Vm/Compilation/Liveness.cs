@@ -58,12 +58,12 @@ internal sealed class Liveness
         return liveness;
     }
 
-    /// <summary>The locals alive at a site, ascending: before a memory access or loop header, after a call.</summary>
+    /// <summary>The locals alive at a site, ascending: before a memory access or loop header, after a call or growth of a memory.</summary>
     /// <param name="position">The position of the instruction.</param>
     public int[] AliveAt(int position) => _aliveAt[position];
 
     private static bool IsSite(Opcode opcode) =>
-        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or (>= Opcode.I32Load and <= Opcode.I64Store32);
+        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow or (>= Opcode.I32Load and <= Opcode.I64Store32);
 
     private static bool EndsBlock(Opcode opcode) => opcode is Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br
         or Opcode.BrIf or Opcode.BrTable or Opcode.Return or Opcode.Unreachable;

@@ -16,18 +16,25 @@ internal sealed class ModuleCompiler
     /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
     public const int SaverValuesMax = 96;
 
+    /// <summary>Continuations that a function may have; at further sites it goes on in its twin.</summary>
+    private const int ContinuationsMax = 8;
+
     private readonly ModuleBuilder _builder;
     private readonly MethodBuilder[] _fast;
     private readonly Site[][] _sites;
     private readonly Dictionary<string, MethodBuilder> _savers = [];
+    private readonly Dictionary<int, nint> _twins = [];
+    private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
+    private readonly Dictionary<int, int> _continuationCounts = [];
     private readonly int[] _signatures;
     private readonly Type _code;
     private TypeBuilder _type;
     private Dictionary<string, MethodInfo>? _entries;
 
-    private ModuleCompiler(Module module, int stressInterval)
+    private ModuleCompiler(Module module, Addressing addressing, int stressInterval)
     {
         Module = module;
+        Addressing = addressing;
         StressInterval = stressInterval;
         AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
             new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect);
@@ -54,10 +61,13 @@ internal sealed class ModuleCompiler
 
     public Module Module { get; }
 
+    /// <summary>How the code reaches the memory.</summary>
+    public Addressing Addressing { get; }
+
     /// <summary>Where greater than zero, safepoints count down from this and then ask for a capture.</summary>
     public int StressInterval { get; }
 
-    public static ModuleCompiler Compile(Module module, int stressInterval) => new(module, stressInterval);
+    public static ModuleCompiler Compile(Module module, Addressing addressing, int stressInterval) => new(module, addressing, stressInterval);
 
     public static Type ReturnTypeOf(FunctionType type) =>
         type.Results.Length == 0 ? typeof(void) : FunctionEmitter.IlType(type.Results[0]);
@@ -81,15 +91,33 @@ internal sealed class ModuleCompiler
         return _entries[NameOf(function)].MethodHandle.GetFunctionPointer();
     }
 
-    /// <summary>Compiles a function's twin.</summary>
-    /// <returns>Its entry point; it takes the context alone.</returns>
-    public nint CompileTwin(int function)
+    /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
+    public nint TwinEntryOf(int function)
     {
+        if (_twins.TryGetValue(function, out nint entry))
+        {
+            return entry;
+        }
+
         string name = $"t{function}";
         _type = DefineType("Twin" + function);
         MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
         EmitFunction(method, function, CodeForm.Twin);
-        return _type.CreateType().GetMethod(name, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
+        entry = EntryOf(_type.CreateType(), name);
+        _twins.Add(function, entry);
+        return entry;
+    }
+
+    /// <summary>The entry point of what goes on at a site: a continuation of its own, or the function's twin. Either takes the context alone.</summary>
+    public nint EntryAt(int function, int site)
+    {
+        if (!_continuations.TryGetValue((function, site), out nint entry))
+        {
+            entry = CompileContinuation(function, site) ?? TwinEntryOf(function);
+            _continuations.Add((function, site), entry);
+        }
+
+        return entry;
     }
 
     /// <summary>The method that saves a record of values of the given types.</summary>
@@ -157,6 +185,26 @@ internal sealed class ModuleCompiler
         method.InitLocals = false;
         return method;
     }
+
+    private nint? CompileContinuation(int function, int site)
+    {
+        int count = _continuationCounts.GetValueOrDefault(function);
+        if (function < Module.ImportedFunctionCount
+            || count >= ContinuationsMax
+            || ContinuationPoint.At(FunctionCode.Decode(Module, function), _sites[function][site]) is not ContinuationPoint point)
+        {
+            return null;
+        }
+
+        _continuationCounts[function] = count + 1;
+        string name = string.Create(CultureInfo.InvariantCulture, $"c{function}_{site}");
+        _type = DefineType("Continuation" + name);
+        MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
+        FunctionEmitter.EmitContinuation(this, point, _sites[function], method.GetILGenerator(256));
+        return EntryOf(_type.CreateType(), name);
+    }
+
+    private static nint EntryOf(Type type, string method) => type.GetMethod(method, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
 
     private Site[] EmitFunction(MethodBuilder method, int function, CodeForm form)
     {

@@ -11,7 +11,7 @@ internal enum SiteKind
     /// <summary>At a loop's header.</summary>
     Loop = 1,
 
-    /// <summary>After a call.</summary>
+    /// <summary>After a call, or the growth of a memory.</summary>
     Call = 2,
 
     /// <summary>At a memory access that missed; entered again at once, never stored.</summary>
@@ -29,4 +29,5 @@ internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type)
 /// <param name="Offset">The instruction's offset in the module's bytes.</param>
 /// <param name="Values">The live values in the order in which records hold them.</param>
 /// <param name="Results">The types of the callee's results, at a call.</param>
-internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results);
+/// <param name="Heights">The operand stack's heights below the blocks that are open there, outermost first; null where all are 0. Not at a memory access.</param>
+internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, int[]? Heights);

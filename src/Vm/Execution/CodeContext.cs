@@ -57,6 +57,24 @@ internal unsafe struct CodeContext
     /// <summary>Memory 0's size in bytes.</summary>
     public ulong MemoryBytes;
 
+    /// <summary>Where memory 0 lies in one piece, or zero while it is reached by pages.</summary>
+    public nint MemoryBase;
+
+    /// <summary>Where it lies in one piece: one byte a page, set to 1 by whoever stores to the page.</summary>
+    public nint DirtyMap;
+
+    /// <summary>The last address in memory 0 at which 1 byte may be accessed; negative if there is none.</summary>
+    public long Last8;
+
+    /// <summary>As <see cref="Last8"/>, for 2 bytes.</summary>
+    public long Last16;
+
+    /// <summary>As <see cref="Last8"/>, for 4 bytes.</summary>
+    public long Last32;
+
+    /// <summary>As <see cref="Last8"/>, for 8 bytes.</summary>
+    public long Last64;
+
     /// <summary>Where saved records begin; a twin finds the record it is entered with here.</summary>
     public byte* SaveBase;
 

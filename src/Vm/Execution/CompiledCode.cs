@@ -255,12 +255,22 @@ internal static unsafe class CompiledCode
     public static void DataDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
         Instance.Of(context).DropData(segment);
 
-    // Most copies and fills are short: within a page at both ends, they are done here.
+    // Most copies and fills are short: within a page at both ends, and wherever the memory lies in one piece, they are done here.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MemoryCopy(
         CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset)
     {
-        if ((uint)length <= PageMask)
+        if (context->MemoryBase != 0)
+        {
+            if (IsInOnePiece(context, destination, length) && IsInOnePiece(context, source, length))
+            {
+                Mark(context, (uint)destination, (uint)length);
+                byte* start = (byte*)context->MemoryBase;
+                Buffer.MemoryCopy(start + (uint)source, start + (uint)destination, (uint)length, (uint)length);
+                return;
+            }
+        }
+        else if ((uint)length <= PageMask)
         {
             byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
             byte* origin = Translate(context, (uint)source, length, 0);
@@ -278,7 +288,16 @@ internal static unsafe class CompiledCode
     public static void MemoryFill(
         CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset)
     {
-        if ((uint)length <= PageMask)
+        if (context->MemoryBase != 0)
+        {
+            if (IsInOnePiece(context, destination, length))
+            {
+                Mark(context, (uint)destination, (uint)length);
+                new Span<byte>((byte*)context->MemoryBase + (uint)destination, length).Fill((byte)value);
+                return;
+            }
+        }
+        else if ((uint)length <= PageMask)
         {
             byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
             if (target != null)
@@ -332,7 +351,7 @@ internal static unsafe class CompiledCode
     private static nint TwinOf(CodeContext* context, int function)
     {
         nint twin = context->Twins[function];
-        return twin != 0 ? twin : Instance.Of(context).CompileTwin(function);
+        return twin != 0 ? twin : Instance.Of(context).FindTwin(function);
     }
 
     private static void Check(CodeContext* context, TrapKind kind, int function, int offset)
@@ -340,6 +359,21 @@ internal static unsafe class CompiledCode
         if (kind != TrapKind.None)
         {
             Trap(context, function, offset, (int)kind);
+        }
+    }
+
+    // Lengths that an int cannot hold are left to the instance.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsInOnePiece(CodeContext* context, int offset, int length) => length >= 0 && (uint)offset + (long)length <= context->Last8 + 1;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Mark(CodeContext* context, ulong offset, ulong length)
+    {
+        if (length > 0)
+        {
+            ulong first = offset >> TranslationWindow.PageShift;
+            ulong last = (offset + length - 1) >> TranslationWindow.PageShift;
+            new Span<byte>((byte*)context->DirtyMap + first, (int)(last - first) + 1).Fill(1);
         }
     }
 

@@ -85,6 +85,7 @@ internal sealed unsafe partial class Instance
                         return RunOutcome.Paused;
                     }
 
+                    ReachMemoryAnew();
                     break;
             }
         }
@@ -92,11 +93,11 @@ internal sealed unsafe partial class Instance
         return RunOutcome.Returned;
     }
 
-    /// <summary>Compiles a function's twin, when it is first needed.</summary>
+    /// <summary>Finds a function's twin, when it is first needed.</summary>
     /// <returns>Its entry point.</returns>
-    public nint CompileTwin(int function)
+    public nint FindTwin(int function)
     {
-        nint entry = _compiler.CompileTwin(function);
+        nint entry = _compiler.TwinEntryOf(function);
         _context->Twins[function] = entry;
         return entry;
     }
@@ -192,29 +193,40 @@ internal sealed unsafe partial class Instance
             }
         }
 
-        EnterTwin(function);
+        Enter(_compiler.EntryAt(function, number), function);
     }
 
-    private void EnterTwin(int function)
+    // What leaves at a memory access goes on in the twin.
+    private void Enter(nint entry, int function)
     {
         FunctionType type = Module.FunctionTypeOf(function);
         ulong* result = _context->Slots;
+        _context->Left = 0;
         switch (type.Results.Length == 0 ? ValType.Bottom : type.Results[0])
         {
             case ValType.Bottom:
-                CompiledCode.ContinueInTwin(_context, function);
+                ((delegate*<CodeContext*, void>)entry)(_context);
+                if (_context->Left != 0)
+                {
+                    CompiledCode.ContinueInTwin(_context, function);
+                }
+
                 break;
             case ValType.I32:
-                *result = (uint)CompiledCode.ContinueInTwinI32(_context, function);
+                int word = ((delegate*<CodeContext*, int>)entry)(_context);
+                *result = (uint)(_context->Left != 0 ? CompiledCode.ContinueInTwinI32(_context, function) : word);
                 break;
             case ValType.F32:
-                *result = BitConverter.SingleToUInt32Bits(CompiledCode.ContinueInTwinF32(_context, function));
+                float single = ((delegate*<CodeContext*, float>)entry)(_context);
+                *result = BitConverter.SingleToUInt32Bits(_context->Left != 0 ? CompiledCode.ContinueInTwinF32(_context, function) : single);
                 break;
             case ValType.F64:
-                *result = BitConverter.DoubleToUInt64Bits(CompiledCode.ContinueInTwinF64(_context, function));
+                double real = ((delegate*<CodeContext*, double>)entry)(_context);
+                *result = BitConverter.DoubleToUInt64Bits(_context->Left != 0 ? CompiledCode.ContinueInTwinF64(_context, function) : real);
                 break;
             default:
-                *result = (ulong)CompiledCode.ContinueInTwinI64(_context, function);
+                long wide = ((delegate*<CodeContext*, long>)entry)(_context);
+                *result = (ulong)(_context->Left != 0 ? CompiledCode.ContinueInTwinI64(_context, function) : wide);
                 break;
         }
     }

@@ -54,7 +54,12 @@ internal sealed unsafe partial class Instance
     public int GrowMemory(uint delta)
     {
         uint? before = _memory!.Grow(delta);
-        _context->MemoryBytes = _memory.Length;
+        if (_memory.HasOutgrownPin)
+        {
+            RequestCapture();
+        }
+
+        ShowMemory();
         return before is uint pages ? (int)pages : -1;
     }
 

@@ -25,7 +25,7 @@ internal sealed unsafe partial class Instance : IDisposable
     private readonly PersistentHeap _heap;
     private readonly HostFunction[] _imports;
     private readonly ulong[] _importedGlobals;
-    private readonly ModuleCompiler _compiler;
+    private readonly InstanceOptions _options;
     private readonly LinearMemory? _memory;
     private readonly Table[] _tables;
     private readonly bool[] _droppedData;
@@ -39,18 +39,19 @@ internal sealed unsafe partial class Instance : IDisposable
 
     // Held while another thread touches the context, so that it is not given back meanwhile.
     private readonly Lock _requestGate = new();
+    private ModuleCompiler _compiler;
     private CodeContext* _context;
     private ulong* _importedGlobalCells;
 
     private Instance(
-        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, int stressInterval)
+        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
     {
         Module = module;
         _heap = heap;
         _header = header;
         _imports = imports;
         _importedGlobals = importedGlobals;
-        _compiler = ModuleCompiler.Compile(module, stressInterval);
+        _options = options;
         _globalCount = module.GlobalDeclarations.Count;
         _savedGlobals = new ulong[_globalCount];
         _droppedData = new bool[module.Data.Count];
@@ -59,12 +60,10 @@ internal sealed unsafe partial class Instance : IDisposable
         _handle = GCHandle.Alloc(this);
         _slotCount = Math.Max(SlotsMin, module.Types.Select(type => Math.Max(type.Parameters.Length, type.Results.Length)).DefaultIfEmpty().Max());
         _tables = new Table[module.Tables.Count];
-        AllocateContext(stressInterval);
+        AllocateContext(options.CaptureEvery);
         if (module.Memories.Count > 0)
         {
             _memory = new LinearMemory(heap, header.MemoryAddress, (uint)header.MemoryPages, module.Memories[0].Maximum);
-            _context->LoadTable = _memory.Window.LoadTable;
-            _context->MemoryBytes = _memory.Length;
         }
 
         ulong elements = header.TablesAddress + PersistentHeap.PageSize;
@@ -73,6 +72,8 @@ internal sealed unsafe partial class Instance : IDisposable
             _tables[index] = new Table(heap, elements, module.Tables[index].Limits.Maximum, _context->Tables + index, Resolve);
             elements += Table.AddressSpaceBytes;
         }
+
+        ReachMemory(options.IsAlwaysPaged ? Addressing.Paged : Addressing.Contiguous);
     }
 
     public Module Module { get; }
@@ -89,24 +90,42 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <param name="header">Filled with where things lie.</param>
     /// <param name="imports">The imported functions, in order.</param>
     /// <param name="importedGlobals">The values of imported globals, in order; they must be immutable.</param>
-    /// <param name="stressInterval">Captures at every n-th safepoint; 0 for none.</param>
+    /// <param name="options">How to run it.</param>
     /// <returns>The instance.</returns>
     /// <exception cref="WasmTrapException">An active segment does not fit its table or memory.</exception>
     public static Instance Create(
-        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, int stressInterval)
+        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
     {
         Lay(module, heap, header);
-        var instance = new Instance(module, heap, header, imports, importedGlobals, stressInterval);
-        instance.Initialize();
+        var instance = new Instance(module, heap, header, imports, importedGlobals, options);
+        try
+        {
+            instance.Initialize();
+        }
+        catch
+        {
+            instance.Dispose();
+            throw;
+        }
+
         return instance;
     }
 
     /// <summary>Goes on with the instance that a heap holds.</summary>
     public static Instance Resume(
-        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, int stressInterval)
+        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
     {
-        var instance = new Instance(module, heap, header, imports, importedGlobals, stressInterval);
-        instance.Restore();
+        var instance = new Instance(module, heap, header, imports, importedGlobals, options);
+        try
+        {
+            instance.Restore();
+        }
+        catch
+        {
+            instance.Dispose();
+            throw;
+        }
+
         return instance;
     }
 

@@ -3,7 +3,7 @@ using Everheap.Engine;
 namespace Everheap.Vm.Execution;
 
 /// <summary>
-/// A linear memory in a heap (core specification, section 4.2.8). Ranges are moved page by page through the translation window.
+/// A linear memory in a heap (core specification, section 4.2.8). It is reached by pages, through the translation window, or, while it is pinned, in one piece.
 /// </summary>
 internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 {
@@ -18,6 +18,7 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     private readonly PersistentHeap _heap;
     private readonly uint _pagesMax;
+    private PinnedRange? _pinned;
 
     public LinearMemory(PersistentHeap heap, ulong address, uint pages, uint? maximum)
     {
@@ -37,7 +38,13 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     public override ulong Length => (ulong)Pages * WasmPageBytes;
 
-    /// <summary>Grows the memory; the new pages are zero and cost nothing until they are written.</summary>
+    /// <summary>Where the memory lies in one piece, and which of its pages have been stored to; null while it is reached by pages.</summary>
+    public PinnedRange? Pinned => _pinned;
+
+    /// <summary>Whether it has grown beyond what is pinned of it.</summary>
+    public bool HasOutgrownPin => _pinned is not null && Length > _pinned.Length;
+
+    /// <summary>Grows the memory; the new pages are zero and cost nothing until they are written. What is pinned grows with it as long as it fits.</summary>
     /// <returns>The size before, in pages, or null if the memory may not become so large.</returns>
     public uint? Grow(uint delta)
     {
@@ -48,7 +55,49 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
         uint before = Pages;
         Pages += delta;
+        if (HasOutgrownPin && Length <= _pinned!.MaxLength && Length - _pinned.Length <= _heap.PinnableBytes)
+        {
+            try
+            {
+                _pinned.Extend(Length);
+            }
+            catch (HeapFullException)
+            {
+                // The file has no room for what would have to make way. By pages, the memory grows without any.
+            }
+        }
+
         return before;
+    }
+
+    /// <summary>Makes the memory resident in one piece, unless it is longer than a limit, or than leaves enough of the budget to everything else.</summary>
+    /// <param name="bytesMax">The limit.</param>
+    /// <returns>Whether it is pinned.</returns>
+    public bool TryPin(ulong bytesMax)
+    {
+        // A seal needs frames for the pages that have changed, and the captured stack and the tables are paged.
+        ulong fits = Math.Min(bytesMax, _heap.PinnableBytes / 4 * 3);
+        ulong length = Math.Max(Length, WasmPageBytes);
+        if (_pinned is null && length <= fits)
+        {
+            try
+            {
+                _pinned = _heap.PinRange(Address, length, Math.Min(fits, (ulong)_pagesMax * WasmPageBytes));
+            }
+            catch (Exception exception) when (exception is HeapCorruptedException or HeapFullException)
+            {
+                // A page cannot be read, or nothing can make way. By pages, that is met only by what uses the page or needs the room.
+            }
+        }
+
+        return _pinned is not null;
+    }
+
+    /// <summary>From now on the memory is reached by pages.</summary>
+    public void Unpin()
+    {
+        _pinned?.Dispose();
+        _pinned = null;
     }
 
     public bool IsInside(ulong offset, ulong length) => offset <= Length && length <= Length - offset;
@@ -78,7 +127,8 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     {
         while (length > 0)
         {
-            Span<byte> span = Window.WriteSpan(offset, (int)Math.Min(length, int.MaxValue));
+            int piece = (int)Math.Min(length, int.MaxValue);
+            Span<byte> span = IsPinned(offset, length) ? _pinned!.WriteSpan(offset, piece) : Window.WriteSpan(offset, piece);
             span.Fill(value);
             offset += (ulong)span.Length;
             length -= (ulong)span.Length;
@@ -90,6 +140,12 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     {
         if (destination == source)
         {
+            return;
+        }
+
+        if (IsPinned(destination, length) && IsPinned(source, length))
+        {
+            CopyPinned(destination, source, length);
             return;
         }
 
@@ -126,7 +182,24 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         }
     }
 
-    public void Dispose() => Window.Dispose();
+    public void Dispose()
+    {
+        Unpin();
+        Window.Dispose();
+    }
+
+    private bool IsPinned(ulong offset, ulong length) => _pinned is not null && offset <= _pinned.Length && length <= _pinned.Length - offset;
+
+    private void CopyPinned(ulong destination, ulong source, ulong length)
+    {
+        for (ulong marked = 0; marked < length; marked += int.MaxValue)
+        {
+            _pinned!.MarkDirty(destination + marked, (int)Math.Min(length - marked, int.MaxValue));
+        }
+
+        byte* start = (byte*)_pinned!.Memory;
+        Buffer.MemoryCopy(start + source, start + destination, length, length);
+    }
 
     // The address by an entry as it stands, or null: no call into the heap.
     private byte* Translate(ulong offset, long tableDistance)

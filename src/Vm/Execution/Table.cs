@@ -55,7 +55,13 @@ internal sealed unsafe class Table : IDisposable
         Reserve(length);
         _view->Length = length;
         _heap.Read(Address, MemoryMarshal.AsBytes(new Span<ulong>(_references, (int)length)));
-        for (uint index = 0; index < length; index++)
+        ResolveAll();
+    }
+
+    /// <summary>Finds out anew what indirect calls need: another compilation has other entry points.</summary>
+    public void ResolveAll()
+    {
+        for (uint index = 0; index < Length; index++)
         {
             _view->Entries[index] = _resolve(_references[index]);
         }

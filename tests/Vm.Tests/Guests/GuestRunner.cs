@@ -11,7 +11,8 @@ internal static class GuestRunner
     /// <param name="guest">What to run.</param>
     /// <param name="captureEvery">The stack is captured and resumed at every n-th safepoint; 0 for never.</param>
     /// <param name="residentBytes">The resident budget.</param>
-    public static void RunAndCompare(GuestCase guest, int captureEvery = 0, long residentBytes = 128L << 20)
+    /// <param name="addressing">How the memory is reached; where the stack is captured, in both ways by turns.</param>
+    public static void RunAndCompare(GuestCase guest, int captureEvery = 0, long residentBytes = 128L << 20, MemoryAddressing addressing = MemoryAddressing.Automatic)
     {
         using var scratch = new ScratchFolder();
         var directories = new List<DirectoryMapping>();
@@ -33,6 +34,8 @@ internal static class GuestRunner
             StandardOutput = output,
             StandardError = error,
             CaptureEvery = captureEvery,
+            AlternatesAddressing = captureEvery > 0,
+            MemoryAddressing = addressing,
             ResidentBytes = residentBytes,
         };
 

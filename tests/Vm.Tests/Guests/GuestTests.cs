@@ -35,6 +35,9 @@ internal sealed class GuestTests
     public void A_kernel_gives_its_expected_line(GuestCase guest) => GuestRunner.RunAndCompare(guest);
 
     [TestCaseSource(nameof(Kernels))]
+    public void A_kernel_gives_its_expected_line_by_pages(GuestCase guest) => GuestRunner.RunAndCompare(guest, addressing: MemoryAddressing.Paged);
+
+    [TestCaseSource(nameof(Kernels))]
     public void A_kernel_captured_again_and_again_gives_its_expected_line(GuestCase guest) =>
         GuestRunner.RunAndCompare(guest, CaptureStress.Every(guest));
 

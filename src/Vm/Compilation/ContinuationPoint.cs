@@ -1,0 +1,64 @@
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Compilation;
+
+/// <summary>
+/// A site inside a loop, at which a function goes on in a compilation of its own: the rest of the iteration, then the loop from its head, and so outwards. In such a
+/// continuation every loop is a plain one, and its registers are given to the loop; in the twin, the loop's head is also a way to its inside.
+/// </summary>
+internal sealed class ContinuationPoint
+{
+    /// <summary>Instructions that a continuation may have.</summary>
+    private const int InstructionsMax = 2500;
+
+    private ContinuationPoint(FunctionCode code, Site site, int position, int[] open)
+    {
+        Code = code;
+        Site = site;
+        Position = position;
+        Open = open;
+    }
+
+    public FunctionCode Code { get; }
+
+    public Site Site { get; }
+
+    /// <summary>The position of the site's instruction; the continuation begins behind it.</summary>
+    public int Position { get; }
+
+    /// <summary>The positions of the blocks, loops and ifs that are open behind it, outermost first.</summary>
+    public int[] Open { get; }
+
+    /// <summary>Plans the continuation at a site.</summary>
+    /// <returns>Null where the twin does as well, or the continuation would be too large.</returns>
+    public static ContinuationPoint? At(FunctionCode code, Site site)
+    {
+        if (site.Kind is not (SiteKind.Loop or SiteKind.Call))
+        {
+            return null;
+        }
+
+        int position = Array.FindIndex(code.Instructions, instruction => instruction.Offset == site.Offset && IsOf(site.Kind, instruction.Opcode));
+        var open = new List<int>();
+        long instructions = code.Instructions.Length - position;
+        bool isInLoop = false;
+        for (int start = 0; start <= position; start++)
+        {
+            if (code.Instructions[start].Opcode is Opcode.Block or Opcode.Loop or Opcode.If && code.EndOf[start] > position)
+            {
+                open.Add(start);
+                if (code.Instructions[start].Opcode == Opcode.Loop)
+                {
+                    isInLoop = true;
+                    instructions += code.EndOf[start] - start;
+                }
+            }
+        }
+
+        return isInLoop && instructions <= InstructionsMax ? new ContinuationPoint(code, site, position, [.. open]) : null;
+    }
+
+    private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop
+        ? opcode == Opcode.Loop
+        : opcode is Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow;
+}

@@ -1,0 +1,126 @@
+using Everheap.Engine;
+using Everheap.Vm.Compilation;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Tests.Execution;
+
+/// <summary>A memory that fits its budget is reached in one piece, and by pages from the growth on with which it does not.</summary>
+internal sealed class MemoryAddressingTests
+{
+    private const long BudgetBytes = 8L << 20;
+
+    // Grows by a MiB until there are 16, notes the size before in the last word of each new MiB at once, and at the end looks at all of them again.
+    private static readonly byte[] Growing =
+    [
+        1, 2, 0x7F,
+        0x03, 0x40,
+        0x41, 16, 0x40, 0, 0x21, 0,
+        0x20, 0, 0x41, 16, 0x74, 0x21, 1,
+        0x20, 1, 0x20, 0, 0x41, 1, 0x6A, 0x36, 2, 0xFC, 0xFF, 0x3F,
+        0x20, 0, 0x41, 0xF0, 0x01, 0x49, 0x0D, 0,
+        0x0B,
+        0x41, 1, 0x21, 0,
+        0x03, 0x40,
+        0x20, 0, 0x41, 16, 0x74, 0x28, 2, 0xFC, 0xFF, 0x3F, 0x20, 0, 0x41, 1, 0x6A, 0x47, 0x04, 0x40, 0x00, 0x0B,
+        0x20, 0, 0x41, 16, 0x6A, 0x22, 0, 0x41, 0xF0, 0x01, 0x49, 0x0D, 0,
+        0x0B,
+        0x0B,
+    ];
+
+    // Stores 8 bytes across the ends of pages 0 and 1: the first says that it is aligned, the second that it is not.
+    private static readonly byte[] Straddling =
+    [
+        0,
+        0x41, 0xFC, 0x1F, 0x42, 0x7F, 0x37, 3, 0,
+        0x41, 0xFC, 0x3F, 0x42, 0x7F, 0x37, 0, 0,
+        0x0B,
+    ];
+
+    private string _folder = "";
+
+    private string HeapPath => Path.Combine(_folder, "test.heap");
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("everheap-addressing").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestCase(0)]
+    [TestCase(1)]
+    public void A_memory_that_outgrows_its_budget_is_reached_by_pages_from_there(int captureEvery)
+    {
+        using HeapStore store = HeapStore.Create(HeapPath);
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = BudgetBytes });
+        using Instance instance = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions { CaptureEvery = captureEvery });
+        Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
+
+        Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+
+        Assert.That(instance.Addressing, Is.EqualTo(Addressing.Paged));
+        Assert.That(instance.Memory!.Pages, Is.EqualTo(1 + 256));
+        Assert.That(instance.Memory.Pinned, Is.Null);
+    }
+
+    [Test]
+    public void A_memory_that_fits_stays_in_one_piece_as_it_grows()
+    {
+        using HeapStore store = HeapStore.Create(HeapPath);
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 4 * BudgetBytes });
+        using Instance instance = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions());
+
+        Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+
+        Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
+        Assert.That(instance.Memory!.Pinned!.Length, Is.EqualTo(257UL * LinearMemory.WasmPageBytes));
+    }
+
+    [Test]
+    public void A_memory_is_reached_by_pages_where_that_is_asked_for_or_it_is_longer_than_it_may_be()
+    {
+        using HeapStore store = HeapStore.Create(HeapPath);
+        using PersistentHeap first = store.CreateHeap("first");
+        using PersistentHeap second = store.CreateHeap("second");
+        Module module = TinyModule.Of(("_start", Straddling));
+        using Instance asked = Make(first, module, new InstanceOptions { IsAlwaysPaged = true });
+        using Instance limited = Make(second, module, new InstanceOptions { ContiguousBytesMax = LinearMemory.WasmPageBytes - 1 });
+
+        Assert.That(asked.Addressing, Is.EqualTo(Addressing.Paged));
+        Assert.That(limited.Addressing, Is.EqualTo(Addressing.Paged));
+    }
+
+    [Test]
+    public void A_store_across_the_end_of_a_page_changes_both_pages()
+    {
+        var header = new ProcessHeader();
+        using (HeapStore store = HeapStore.Create(HeapPath))
+        using (PersistentHeap heap = store.CreateHeap("program"))
+        using (Instance instance = Instance.Create(TinyModule.Of(("_start", Straddling)), heap, header, [], [], new InstanceOptions()))
+        {
+            Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
+            heap.Write(header.MemoryAddress + 100, [1]);
+            heap.Checkpoint();
+            instance.PushCall(0, []);
+            Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+            heap.Checkpoint();
+        }
+
+        using HeapStore reopened = HeapStore.Open(HeapPath);
+        using PersistentHeap read = reopened.OpenHeap("program");
+        byte[] memory = new byte[3 * PersistentHeap.PageSize];
+        read.Read(header.MemoryAddress, memory);
+        byte[] expected = new byte[memory.Length];
+        expected[100] = 1;
+        expected.AsSpan(4092, 8).Fill(0xFF);
+        expected.AsSpan(8188, 8).Fill(0xFF);
+        Assert.That(memory, Is.EqualTo(expected));
+    }
+
+    private static Instance Make(PersistentHeap heap, Module module, InstanceOptions options)
+    {
+        Instance instance = Instance.Create(module, heap, new ProcessHeader(), [], [], options);
+        instance.PushCall(0, []);
+        return instance;
+    }
+}
