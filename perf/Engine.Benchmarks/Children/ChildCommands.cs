@@ -13,6 +13,8 @@ internal static class ChildCommands
         [SparseHeap.MakeAndDieCommand, var path, var bytes, var stride] => SparseHeap.MakeAndDie(path, Unsigned(bytes), Unsigned(stride)),
         [PeerRun.Command, var name, var folder, var records, var budget, .. var phases] =>
             PeerRun.Run(AllPeers.Find(name), new PeerSetup(folder, Number(records), Number(budget)), phases, Console.Out),
+        [PeerRun.TalkCommand, var name, var folder, var records, var budget] =>
+            PeerRun.Talk(AllPeers.Find(name), new PeerSetup(folder, Number(records), Number(budget)), Console.In, Console.Out),
         _ => throw new ArgumentException($"No such child: {string.Join(' ', command)}", nameof(command)),
     };
 

@@ -17,6 +17,22 @@ internal static class ChildProcess
     /// <exception cref="InvalidOperationException">It took too long.</exception>
     public static ChildResult Run(IEnumerable<string> command, MemoryLimit? limit = null, IEnumerable<string>? wrapper = null)
     {
+        ProcessStartInfo start = StartInfo(command, limit, wrapper);
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(TimeLimit))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new InvalidOperationException($"A child was stopped after {TimeLimit.TotalMinutes} minutes: {string.Join(' ', start.ArgumentList)}");
+        }
+
+        return new ChildResult(process.ExitCode, output.Result, error.Result.Trim());
+    }
+
+    /// <summary>How a child is started: its streams are redirected.</summary>
+    public static ProcessStartInfo StartInfo(IEnumerable<string> command, MemoryLimit? limit = null, IEnumerable<string>? wrapper = null)
+    {
         string host = Environment.ProcessPath!;
         bool isDotnet = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         List<string> line = [.. wrapper ?? [], host];
@@ -33,21 +49,11 @@ internal static class ChildProcess
             line.InsertRange(0, ["/bin/sh", "-c", "echo $$ > \"$0\" && exec \"$@\"", limit.MembersPath]);
         }
 
-        ProcessStartInfo start = new(line[0], line.Skip(1))
+        return new ProcessStartInfo(line[0], line.Skip(1))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        using Process process = Process.Start(start)!;
-        process.StandardInput.Close();
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(TimeLimit))
-        {
-            process.Kill(entireProcessTree: true);
-            throw new InvalidOperationException($"A child was stopped after {TimeLimit.TotalMinutes} minutes: {string.Join(' ', line)}");
-        }
-
-        return new ChildResult(process.ExitCode, output.Result, error.Result.Trim());
     }
 }

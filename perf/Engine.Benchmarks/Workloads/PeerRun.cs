@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Everheap.Engine.Benchmarks.Children;
 using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Peers;
@@ -9,6 +10,9 @@ namespace Everheap.Engine.Benchmarks.Workloads;
 internal sealed class PeerRun : IDisposable
 {
     public const string Command = "peer";
+
+    /// <summary>As <see cref="Command"/>, but the phases are asked for on the standard input, one after the other.</summary>
+    public const string TalkCommand = "peer-talk";
 
     /// <summary>Part of the name of the file that is not there.</summary>
     public const string MarkerName = "everheap-bench-marker";
@@ -24,6 +28,7 @@ internal sealed class PeerRun : IDisposable
     private readonly PeerKind _kind;
     private readonly PeerSetup _setup;
     private readonly byte[] _value = new byte[Records.ValueBytes];
+    private readonly Dictionary<KeyDistribution, KeySequence> _keys = [];
     private IKeyValuePeer _peer;
 
     /// <summary>What was last written to each key, so that a lost write is found; where it is small enough not to count.</summary>
@@ -44,12 +49,7 @@ internal sealed class PeerRun : IDisposable
     /// <exception cref="InvalidOperationException">A wrong value was read.</exception>
     public static int Run(PeerKind kind, PeerSetup setup, IEnumerable<string> phases, TextWriter output)
     {
-        if (kind.WhyNotAvailable() is { } reason)
-        {
-            throw new InvalidOperationException($"{kind.Name} is not available: {reason}");
-        }
-
-        using PeerRun run = new(kind, setup);
+        using PeerRun run = Start(kind, setup);
         foreach (string phase in phases)
         {
             if (run.Do(Phase.Parse(phase)) is { } nanoseconds)
@@ -61,7 +61,25 @@ internal sealed class PeerRun : IDisposable
         return 0;
     }
 
+    /// <summary>Opens the peer, does phases as they are asked for, a line each, answers each with its figure (0 if it has none), and closes it.</summary>
+    /// <exception cref="InvalidOperationException">A wrong value was read.</exception>
+    public static int Talk(PeerKind kind, PeerSetup setup, TextReader input, TextWriter output)
+    {
+        using PeerRun run = Start(kind, setup);
+        while (input.ReadLine() is { } phase)
+        {
+            output.WriteLine((run.Do(Phase.Parse(phase)) ?? 0).ToString("R", CultureInfo.InvariantCulture));
+            output.Flush();
+        }
+
+        return 0;
+    }
+
     public void Dispose() => _peer.Dispose();
+
+    private static PeerRun Start(PeerKind kind, PeerSetup setup) => kind.WhyNotAvailable() is { } reason
+        ? throw new InvalidOperationException($"{kind.Name} is not available: {reason}")
+        : new PeerRun(kind, setup);
 
     private double? Do(Phase phase) => phase.Kind switch
     {
@@ -117,37 +135,32 @@ internal sealed class PeerRun : IDisposable
         return series.Median;
     }
 
-    /// <summary>Reads, and writes among them, for some time. Nanoseconds an operation.</summary>
+    /// <summary>Reads, and writes among them, for some time, and, where there are writes, on to the end of a commit. Nanoseconds an operation.</summary>
     private double Mix(Phase phase)
     {
         KeySequence keys = Keys(phase);
         long operations = 0, written = 0;
         long start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < phase.Milliseconds)
+        while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < phase.Milliseconds || (phase.WritePercent > 0 && written % phase.RecordsPerCommit != 0))
         {
             for (int i = 0; i < OperationsPerLook; i++)
             {
                 long key = keys.Next();
-                if (phase.WritePercent > 0 && Records.Mix((ulong)operations) % 100 < (ulong)phase.WritePercent)
-                {
-                    Write(key);
-                    if (++written % phase.RecordsPerCommit == 0)
-                    {
-                        _peer.Commit();
-                    }
-                }
-                else
+                bool isWrite = phase.WritePercent > 0 && Records.Mix((ulong)operations) % 100 < (ulong)phase.WritePercent;
+                operations++;
+                if (!isWrite)
                 {
                     Read(key);
+                    continue;
                 }
 
-                operations++;
+                Write(key);
+                if (++written % phase.RecordsPerCommit == 0)
+                {
+                    _peer.Commit();
+                    break;
+                }
             }
-        }
-
-        if (written > 0)
-        {
-            _peer.Commit();
         }
 
         return Stopwatch.GetElapsedTime(start).TotalNanoseconds / operations;
@@ -193,10 +206,19 @@ internal sealed class PeerRun : IDisposable
         }
     }
 
-    private KeySequence Keys(Phase phase) => phase.Keys switch
+    /// <summary>Keys of a distribution. They go on where the phase before has stopped: a phase that began anew would find cached what that one has used.</summary>
+    private KeySequence Keys(Phase phase)
     {
-        KeyDistribution.Zipfian => KeySequence.Zipfian(_setup.RecordCount, 5),
-        KeyDistribution.Hot => KeySequence.Uniform(Math.Max(1, _setup.RecordCount / HotShare), 5),
-        _ => KeySequence.Uniform(_setup.RecordCount, 5),
-    };
+        if (!_keys.TryGetValue(phase.Keys, out KeySequence? keys))
+        {
+            _keys[phase.Keys] = keys = phase.Keys switch
+            {
+                KeyDistribution.Zipfian => KeySequence.Zipfian(_setup.RecordCount, 5),
+                KeyDistribution.Hot => KeySequence.Uniform(Math.Max(1, _setup.RecordCount / HotShare), 5),
+                _ => KeySequence.Uniform(_setup.RecordCount, 5),
+            };
+        }
+
+        return keys;
+    }
 }

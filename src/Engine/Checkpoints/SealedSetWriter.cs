@@ -16,6 +16,9 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
     /// <summary>Pages of one write: 256 KiB.</summary>
     private const int BatchPages = 64;
 
+    /// <summary>A run of so many pages is on its way to the disk while the next are put together. Shorter ones go together, with the flush.</summary>
+    private const int WriteBackPagesMin = 16;
+
     private readonly ReservedMemory _staging = new((long)BatchPages << FileLayout.PageShift);
     private readonly MapEntry[] _entries = new MapEntry[BatchPages];
     private ulong[] _keys = [];
@@ -100,6 +103,11 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
         }
 
         channel.Write((long)(place << FileLayout.PageShift), new ReadOnlySpan<byte>(_staging.Start, run << FileLayout.PageShift));
+        if (run >= WriteBackPagesMin)
+        {
+            channel.BeginWriteBack((long)(place << FileLayout.PageShift), run << FileLayout.PageShift);
+        }
+
         pager.EnterSealed(frames[..run], _entries.AsSpan(0, run));
         bytes += (long)run << FileLayout.PageShift;
         return run;

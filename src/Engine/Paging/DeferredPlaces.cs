@@ -84,8 +84,10 @@ internal sealed unsafe class DeferredPlaces : IDisposable
         return any;
     }
 
-    /// <summary>Makes the table ready for new entries. Needs no gate: until the next seal nobody looks into a table that has been forgotten.</summary>
-    public void Wipe() => NativeMemory.Clear(Slots, (nuint)(SlotCount * sizeof(Slot)));
+    /// <summary>
+    /// Makes the table ready for new entries, and gives its memory back: few checkpoints defer much. Needs no gate: until the next seal nobody looks into a table that has been forgotten.
+    /// </summary>
+    public void Wipe() => _memory.Clear();
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();

@@ -45,12 +45,18 @@ internal enum FrameFlags : byte
     /// before the page has changed.
     /// </summary>
     PinnedCopy = 8,
+
+    /// <summary>A page that was loaded, and whose use that it was loaded for has not been noted yet: being there says nothing of whether it will be used again.</summary>
+    New = 16,
 }
 
 /// <summary>What is known of a frame: 32 bytes beside its 4096.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct Frame
 {
+    /// <summary>The most that <see cref="Uses"/> counts.</summary>
+    public const byte UsesMax = 4;
+
     /// <summary>Which page or node it holds: see <see cref="FrameKey"/>.</summary>
     public ulong Key;
 
@@ -73,7 +79,11 @@ internal struct Frame
 
     public FrameFlags Flags;
 
-    private readonly int _padding;
+    /// <summary>In how many rounds of the clock a page was found used, less those in which it was not; at most <see cref="UsesMax"/>.</summary>
+    public byte Uses;
+
+    private readonly byte _padding0;
+    private readonly ushort _padding1;
 }
 
 /// <summary>

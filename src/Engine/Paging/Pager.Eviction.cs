@@ -4,8 +4,8 @@ using Everheap.Engine.Storage;
 
 namespace Everheap.Engine.Paging;
 
-// Taking frames back: a clock with a second chance. Taking a page's translation entries away is clearing its reference bit; a page
-// whose entries are gone when the hand comes round again is a victim. Called under the gate, by the mutator.
+// Taking frames back: a clock that counts. Taking a page's translation entries away is clearing its reference bit; a page whose entries are gone when the hand comes
+// round again, and which was not found used in many rounds before, is a victim. Called under the gate, by the mutator.
 internal sealed unsafe partial class Pager
 {
     /// <summary>Dirty victims are written this many at a time, side by side, so that one write serves many faults.</summary>
@@ -15,9 +15,10 @@ internal sealed unsafe partial class Pager
     private const int BatchScanFrames = 4 * BatchPages;
 
     /// <summary>
-    /// Times the hand goes round before giving up: once to take references away, once for pages, and once for each level of nodes that became childless by that.
+    /// Times the hand goes round before giving up: once to take references away, so often until a page's uses are counted down, once for pages, and once for each level of
+    /// nodes that became childless by that.
     /// </summary>
-    private const int RevolutionsMax = 2 + FileLayout.NodeLevels;
+    private const int RevolutionsMax = 2 + (Frame.UsesMax - 1) + FileLayout.NodeLevels;
 
     private readonly int[] _batch = new int[BatchPages];
     private int _hand;
@@ -39,6 +40,27 @@ internal sealed unsafe partial class Pager
 
     /// <summary>A frame to fill, if one is free or can be made so without waiting for the checkpoint writer.</summary>
     private bool TryTakeFrame(out int frame) => _pool.TryTake(out frame) || (TryEvict() && _pool.TryTake(out frame));
+
+    /// <summary>A frame to fill, if one is free or a Clean one that nobody uses is near.</summary>
+    private bool TryTakeFrameCheaply(out int frame)
+    {
+        if (_pool.TryTake(out frame))
+        {
+            return true;
+        }
+
+        for (var step = 0; step < BatchPages; step++)
+        {
+            frame = AdvanceHand();
+            if (IsCleanVictim(frame))
+            {
+                Evict(frame);
+                return _pool.TryTake(out frame);
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Frees at least one frame.</summary>
     private bool TryEvict()
@@ -109,14 +131,54 @@ internal sealed unsafe partial class Pager
         return frame;
     }
 
-    /// <summary>Takes away what says that a frame was used since the hand came by last. True if anything did.</summary>
+    /// <summary>
+    /// Takes away what says that a frame was used since the hand came by last. True if anything did, or if it was used so often before that it is spared all the same.
+    /// </summary>
+    /// <remarks>
+    /// Found used in one round, a page is spared that time. Found used in several, it is spared as many times more, less one: what is used often outlives what was used just now.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TakeReference(int frame)
     {
         ref var info = ref _infos[frame];
         var wasUsed = (info.Flags & FrameFlags.Referenced) != 0;
-        info.Flags &= ~FrameFlags.Referenced;
-        return wasUsed | (FrameKey.Level(info.Key) == 0 && ClearEntries(info.Key));
+        var wasNew = (info.Flags & FrameFlags.New) != 0;
+        info.Flags &= ~(FrameFlags.Referenced | FrameFlags.New);
+        if (FrameKey.Level(info.Key) != 0)
+        {
+            return wasUsed;
+        }
+
+        wasUsed |= ClearEntries(info.Key);
+        if (wasUsed)
+        {
+            // The entry of a page that is new is there because it was loaded.
+            info.Uses += (byte)(wasNew || info.Uses == Frame.UsesMax ? 0 : 1);
+            return true;
+        }
+
+        if (info.Uses <= 1)
+        {
+            return false;
+        }
+
+        info.Uses--;
+        return true;
+    }
+
+    /// <summary>Whether a frame can be freed without writing anything, and was not used; if it was, it says so no more.</summary>
+    private bool IsCleanVictim(int frame)
+    {
+        ref var info = ref _infos[frame];
+        return info.State == FrameState.Clean && info.Children == 0 && (info.Flags & FrameFlags.Pinned) == 0 && !TakeReference(frame);
+    }
+
+    /// <summary>Notes that a page is used other than through a translation table.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void NoteUse(int frame)
+    {
+        ref var info = ref _infos[frame];
+        info.Flags = (info.Flags & FrameFlags.New) != 0 ? info.Flags & ~FrameFlags.New : info.Flags | FrameFlags.Referenced;
     }
 
     /// <summary>Frees a Clean frame that no table has an entry of.</summary>

@@ -37,8 +37,8 @@ internal sealed unsafe partial class Pager
 
         while (_infos[frame].State == _sealedState)
         {
-            // Copy it if there is a frame to be had; otherwise the writer will have taken it soon.
-            if (TryTakeFrame(out var copy))
+            // Copy it if there is a frame to be had. If one had to be made by writing another page, better wait: the writer will have written this one soon.
+            if (_isWriterActive ? TryTakeFrameCheaply(out var copy) : TryTakeFrame(out copy))
             {
                 return Replace(frame, copy);
             }
@@ -63,10 +63,12 @@ internal sealed unsafe partial class Pager
         _pool.Span(sealedFrame).CopyTo(_pool.Span(copy));
         ClearEntries(from.Key);
         _index.Remove(sealedFrame);
-        from.Flags |= FrameFlags.Orphan;
         to.Key = from.Key;
         to.Parent = from.Parent;
         to.State = _dirtyState;
+        to.Uses = from.Uses;
+        to.Flags = from.Flags & (FrameFlags.Referenced | FrameFlags.New);
+        from.Flags |= FrameFlags.Orphan;
         _infos[to.Parent].Children++;
         _index.Add(copy);
         _pool.Append(ref _dirty[0], copy);
@@ -103,6 +105,7 @@ internal sealed unsafe partial class Pager
         }
 
         Install(frame, page, leaf);
+        _infos[frame].Flags |= FrameFlags.New;
         return frame;
     }
 

@@ -36,15 +36,14 @@ internal sealed unsafe partial class Pager
         }
     }
 
-    /// <summary>Frees frames without writing anything, one round of the clock at most for references and one for victims.</summary>
+    /// <summary>Frees frames without writing anything, in as many rounds of the clock at most as make a victim of a page that was used often.</summary>
     private void EvictClean(int wanted)
     {
-        var stop = 2L * _pool.Touched;
+        var stop = (1L + Frame.UsesMax) * _pool.Touched;
         for (long step = 0; step < stop && _pool.Available < wanted; step++)
         {
             var frame = AdvanceHand();
-            ref var info = ref _infos[frame];
-            if (info.State == FrameState.Clean && info.Children == 0 && (info.Flags & FrameFlags.Pinned) == 0 && !TakeReference(frame))
+            if (IsCleanVictim(frame))
             {
                 Evict(frame);
             }

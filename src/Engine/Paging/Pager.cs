@@ -163,7 +163,7 @@ internal sealed unsafe partial class Pager : IDisposable
                 return;
             }
 
-            _infos[frame].Flags |= FrameFlags.Referenced;
+            NoteUse(frame);
             _pool.Span(frame).Slice(offset, destination.Length).CopyTo(destination);
         }
     }
@@ -182,7 +182,7 @@ internal sealed unsafe partial class Pager : IDisposable
             }
 
             var frame = MakeDirty(page, isOverwritten: source.Length == FileLayout.PageSize);
-            _infos[frame].Flags |= FrameFlags.Referenced;
+            NoteUse(frame);
             source.CopyTo(_pool.Span(frame)[offset..]);
         }
     }
@@ -202,7 +202,7 @@ internal sealed unsafe partial class Pager : IDisposable
             if (Fault(page, create: false) >= 0)
             {
                 var frame = MakeDirty(page, isOverwritten: false);
-                _infos[frame].Flags |= FrameFlags.Referenced;
+                NoteUse(frame);
                 _pool.Span(frame).Slice(offset, length).Clear();
             }
         }

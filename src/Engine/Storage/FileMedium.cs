@@ -94,6 +94,16 @@ public sealed partial class FileMedium : IStorageMedium
     }
 
     /// <inheritdoc/>
+    public void BeginWriteBack(long offset, long length)
+    {
+        // What it answers is of no interest: a page that cannot be written is an error of the flush, which tells of every page that could not since the file was opened.
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.SyncRange(_handle, offset, length, Libc.SyncRangeWrite);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Flush()
     {
         if (!Libc.IsAvailable)

@@ -51,6 +51,15 @@ public interface IStorageMedium : IDisposable
     /// <exception cref="IOException">The medium failed; the length is what it was or what was asked for.</exception>
     public void Resize(long length);
 
+    /// <summary>
+    /// Says that a range has been written and is to be flushed soon, so that the medium may begin with it. Promises nothing, and does nothing unless an implementation knows better.
+    /// </summary>
+    /// <param name="offset">Where it begins.</param>
+    /// <param name="length">Bytes.</param>
+    public void BeginWriteBack(long offset, long length)
+    {
+    }
+
     /// <summary>Returns when every write and resize that returned before this call is durable.</summary>
     /// <exception cref="IOException">The medium failed; nothing is known of what was written since the last flush.</exception>
     public void Flush();

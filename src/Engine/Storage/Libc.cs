@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
     public const int AdviseDontNeed = 4;
     public const int AdviseHugePage = 14;
     public const int AdviseNoHugePage = 15;
+    public const uint SyncRangeWrite = 2;
     public const int SeekEnd = 2;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
@@ -56,6 +57,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int Sync(SafeFileHandle file);
+
+    /// <summary>With <see cref="SyncRangeWrite"/> alone: begins to write what is dirty in a range, waits for nothing, and takes no error away from the next fsync.</summary>
+    [LibraryImport("libc", EntryPoint = "sync_file_range")]
+    public static partial int SyncRange(SafeFileHandle file, long offset, long length, uint flags);
 
     /// <summary>Reserves room from an offset on, and makes the file as long as that takes.</summary>
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]

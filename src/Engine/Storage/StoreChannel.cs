@@ -72,6 +72,9 @@ internal sealed class StoreChannel(IStorageMedium medium, ILogger? logger = null
         Interlocked.Add(ref _bytesWritten, source.Length);
     }
 
+    /// <summary>Says that a range that was written is to be flushed soon.</summary>
+    public void BeginWriteBack(long offset, long length) => medium.BeginWriteBack(offset, length);
+
     /// <summary>Nothing was found at opening: the store is being created.</summary>
     public void MarkNew() => _isFoundDurable = true;
 

@@ -55,7 +55,7 @@ internal sealed partial class StoreRun
 
         // The store.
         (1, "open the store again", ReopenStore),
-        (FillsUp ? 6 : 0, "fill the medium up", FillUp),
+        (FillsUp ? 16 : 0, "fill the medium up", FillUp),
         (FillsUp ? 2 : 0, "make room", MakeRoom),
     ];
 
