@@ -33,7 +33,7 @@ internal sealed class ContinuationPoint
     /// <returns>Null where the twin does as well, or the continuation would be too large.</returns>
     public static ContinuationPoint? At(FunctionCode code, Site site)
     {
-        if (site.Kind is not (SiteKind.Loop or SiteKind.Call))
+        if (site.Kind is not (SiteKind.Loop or SiteKind.Call) || code.Instructions.Length > InstructionsMax)
         {
             return null;
         }

@@ -1,4 +1,5 @@
 using System.Reflection.Emit;
+using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
@@ -27,6 +28,16 @@ internal sealed partial class FunctionEmitter
         emitter.EmitFrom(point);
     }
 
+    // A twin goes no further than to the head of a loop: its own loops are slow.
+    private void EmitLeaveForContinuation(int site, List<Node> values)
+    {
+        EmitSave(site, SiteKind.Access, 0, values);
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(LeftState.AtLoop);
+        _il.Emit(OpCodes.Stfld, LeftField);
+        EmitDefaultReturn();
+    }
+
     private void EmitFrom(ContinuationPoint point)
     {
         EmitPrologue();
@@ -34,6 +45,7 @@ internal sealed partial class FunctionEmitter
         RestoreAt(point);
         OpenAround(point);
         EmitTo(_code.Instructions.Length, point.Position + 1);
+        EmitColdBlocks();
     }
 
     // The values come from the record that the continuation is entered with; the results of a call, from the context.

@@ -104,11 +104,20 @@ internal sealed partial class FunctionEmitter
 
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
         int site = AddSite(SiteKind.Loop, instruction.Offset, [.. saved.Select(entry => entry.Value)], []);
-        EmitPoll(() =>
+        List<Node> nodes = [.. saved.Select(entry => entry.Node)];
+        if (_form == CodeForm.Twin && ContinuationPoint.At(_code, _sites[site]) is not null)
         {
-            EmitSave(site, SiteKind.Loop, 0, [.. saved.Select(entry => entry.Node)]);
-            EmitDefaultReturn();
-        });
+            EmitLeaveForContinuation(site, nodes);
+        }
+        else
+        {
+            EmitPoll(() =>
+            {
+                EmitSave(site, SiteKind.Loop, 0, nodes);
+                EmitDefaultReturn();
+            });
+        }
+
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();

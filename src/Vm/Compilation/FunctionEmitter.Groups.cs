@@ -36,7 +36,7 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldloc, groupBase);
-        EmitUnless(OpCodes.Brtrue, alone);
+        EmitAside(OpCodes.Brfalse, alone);
         _il.Emit(OpCodes.Ldloc, groupBase);
         if (offset != 0)
         {
@@ -73,7 +73,7 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldloc, EntryLocal);
-        EmitUnless(OpCodes.Brtrue, () =>
+        EmitAside(OpCodes.Brfalse, () =>
         {
             _il.MarkLabel(fails);
             EmitLong(0);

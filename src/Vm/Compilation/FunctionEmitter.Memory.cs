@@ -233,7 +233,7 @@ internal sealed partial class FunctionEmitter
         EmitInt(PageMask);
         _il.Emit(OpCodes.And);
         EmitInt(PageSize - size);
-        EmitUnless(OpCodes.Ble, straddles);
+        EmitAside(OpCodes.Bgt, straddles);
     }
 
     // What a load does that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
@@ -255,7 +255,8 @@ internal sealed partial class FunctionEmitter
             }, skipped: 1);
         }
 
-        return () => EmitLeave(site, PassingValuesOf(site, saved), null);
+        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        return () => EmitLeave(site, passing, null);
     }
 
     private Action MissingStore(int position, int offset, MemoryAccess access, Node value, Label stored)
@@ -283,7 +284,8 @@ internal sealed partial class FunctionEmitter
             }, skipped: 2);
         }
 
-        return () => EmitLeave(site, PassingValuesOf(site, saved), value);
+        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        return () => EmitLeave(site, passing, value);
     }
 
     // The whole access as a call, whatever stands in its way; leaves the function if it trapped.
@@ -318,7 +320,7 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            EmitInt(1);
+            EmitInt(LeftState.AtAccess);
             _il.Emit(OpCodes.Stfld, LeftField);
             EmitDefaultReturn();
         }

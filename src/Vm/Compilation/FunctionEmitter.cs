@@ -53,6 +53,7 @@ internal sealed partial class FunctionEmitter
     private readonly ILGenerator _il;
     private readonly List<Node> _stack = [];
     private readonly List<ControlFrame> _control = [];
+    private readonly List<Action> _coldBlocks = [];
     private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
     private readonly LocalBuilder?[] _locals;
     private LocalBuilder? _table;
@@ -94,6 +95,7 @@ internal sealed partial class FunctionEmitter
         EmitEntry();
         OpenFunction();
         EmitTo(_code.Instructions.Length, 0);
+        EmitColdBlocks();
         if (_form == CodeForm.Twin)
         {
             EmitDispatchTable();
@@ -111,6 +113,15 @@ internal sealed partial class FunctionEmitter
         while (position < end)
         {
             position = EmitInstruction(position);
+        }
+    }
+
+    private void EmitColdBlocks()
+    {
+        // A cold block may ask for further ones.
+        for (int index = 0; index < _coldBlocks.Count; index++)
+        {
+            _coldBlocks[index]();
         }
     }
 
@@ -188,6 +199,22 @@ internal sealed partial class FunctionEmitter
         _il.Emit(likely, over);
         cold();
         _il.MarkLabel(over);
+    }
+
+    /// <summary>
+    /// Goes to a cold block that comes back. It stands behind all else: inside a loop, the JIT would leave it where it is.
+    /// </summary>
+    /// <param name="unlikely">A branch that is hardly ever taken; its operands are on the evaluation stack.</param>
+    /// <param name="cold">Emits the cold block, with its way back at the end.</param>
+    private void EmitAside(OpCode unlikely, Action cold)
+    {
+        Label label = _il.DefineLabel();
+        _il.Emit(unlikely, label);
+        _coldBlocks.Add(() =>
+        {
+            _il.MarkLabel(label);
+            cold();
+        });
     }
 
     private void EmitDefaultReturn()

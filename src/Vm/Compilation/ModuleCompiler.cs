@@ -16,8 +16,8 @@ internal sealed class ModuleCompiler
     /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
     public const int SaverValuesMax = 96;
 
-    /// <summary>Continuations that a function may have; at further sites it goes on in its twin.</summary>
-    private const int ContinuationsMax = 8;
+    /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
+    private const int CallContinuationsMax = 8;
 
     private readonly ModuleBuilder _builder;
     private readonly MethodBuilder[] _fast;
@@ -25,7 +25,7 @@ internal sealed class ModuleCompiler
     private readonly Dictionary<string, MethodBuilder> _savers = [];
     private readonly Dictionary<int, nint> _twins = [];
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
-    private readonly Dictionary<int, int> _continuationCounts = [];
+    private readonly Dictionary<int, int> _callContinuations = [];
     private readonly int[] _signatures;
     private readonly Type _code;
     private TypeBuilder _type;
@@ -188,15 +188,16 @@ internal sealed class ModuleCompiler
 
     private nint? CompileContinuation(int function, int site)
     {
-        int count = _continuationCounts.GetValueOrDefault(function);
+        bool isCall = _sites[function][site].Kind == SiteKind.Call;
+        int calls = _callContinuations.GetValueOrDefault(function);
         if (function < Module.ImportedFunctionCount
-            || count >= ContinuationsMax
+            || (isCall && calls >= CallContinuationsMax)
             || ContinuationPoint.At(FunctionCode.Decode(Module, function), _sites[function][site]) is not ContinuationPoint point)
         {
             return null;
         }
 
-        _continuationCounts[function] = count + 1;
+        _callContinuations[function] = calls + (isCall ? 1 : 0);
         string name = string.Create(CultureInfo.InvariantCulture, $"c{function}_{site}");
         _type = DefineType("Continuation" + name);
         MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);

@@ -15,6 +15,19 @@ internal static class PollState
     public const int Unwinding = 2;
 }
 
+/// <summary>What a twin or continuation leaves in <see cref="CodeContext.Left"/> when it returns without a result.</summary>
+internal static class LeftState
+{
+    /// <summary>It returned its result, or the stack unwinds.</summary>
+    public const int Nowhere = 0;
+
+    /// <summary>At a memory access, which the twin makes, and goes on.</summary>
+    public const int AtAccess = 1;
+
+    /// <summary>A twin, at the head of a loop for which there is a continuation.</summary>
+    public const int AtLoop = 2;
+}
+
 /// <summary>Why the stack unwinds.</summary>
 internal enum UnwindReason
 {
@@ -45,7 +58,7 @@ internal unsafe struct CodeContext
     /// <summary>A <see cref="PollState"/>; first, so that a poll needs no displacement.</summary>
     public int Poll;
 
-    /// <summary>Set by a twin that left at an access and wants to be entered again at the record it saved.</summary>
+    /// <summary>A <see cref="LeftState"/>: where what returned wants to go on, with the record it saved.</summary>
     public int Left;
 
     /// <summary>A function whose frame begins below this moves the stack to the heap first.</summary>

@@ -100,10 +100,9 @@ internal static unsafe class CompiledCode
     {
         do
         {
-            context->Left = 0;
-            ((delegate*<CodeContext*, void>)TwinOf(context, function))(context);
+            ((delegate*<CodeContext*, void>)NextOf(context, function))(context);
         }
-        while (context->Left != 0);
+        while (context->Left != LeftState.Nowhere);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -112,10 +111,9 @@ internal static unsafe class CompiledCode
         int result;
         do
         {
-            context->Left = 0;
-            result = ((delegate*<CodeContext*, int>)TwinOf(context, function))(context);
+            result = ((delegate*<CodeContext*, int>)NextOf(context, function))(context);
         }
-        while (context->Left != 0);
+        while (context->Left != LeftState.Nowhere);
         return result;
     }
 
@@ -125,10 +123,9 @@ internal static unsafe class CompiledCode
         long result;
         do
         {
-            context->Left = 0;
-            result = ((delegate*<CodeContext*, long>)TwinOf(context, function))(context);
+            result = ((delegate*<CodeContext*, long>)NextOf(context, function))(context);
         }
-        while (context->Left != 0);
+        while (context->Left != LeftState.Nowhere);
         return result;
     }
 
@@ -138,10 +135,9 @@ internal static unsafe class CompiledCode
         float result;
         do
         {
-            context->Left = 0;
-            result = ((delegate*<CodeContext*, float>)TwinOf(context, function))(context);
+            result = ((delegate*<CodeContext*, float>)NextOf(context, function))(context);
         }
-        while (context->Left != 0);
+        while (context->Left != LeftState.Nowhere);
         return result;
     }
 
@@ -151,10 +147,9 @@ internal static unsafe class CompiledCode
         double result;
         do
         {
-            context->Left = 0;
-            result = ((delegate*<CodeContext*, double>)TwinOf(context, function))(context);
+            result = ((delegate*<CodeContext*, double>)NextOf(context, function))(context);
         }
-        while (context->Left != 0);
+        while (context->Left != LeftState.Nowhere);
         return result;
     }
 
@@ -348,8 +343,16 @@ internal static unsafe class CompiledCode
     public static void TableSet(CodeContext* context, int element, long value, int table, int index2, int function, int offset) =>
         Check(context, Instance.Of(context).TrySetElement(table, (uint)element, (ulong)value), function, offset);
 
-    private static nint TwinOf(CodeContext* context, int function)
+    // What goes on with the record that was saved: the twin at a memory access, a continuation at the head of a loop.
+    private static nint NextOf(CodeContext* context, int function)
     {
+        if (context->Left == LeftState.AtLoop)
+        {
+            context->Left = LeftState.Nowhere;
+            return Instance.Of(context).FindContinuation(function);
+        }
+
+        context->Left = LeftState.Nowhere;
         nint twin = context->Twins[function];
         return twin != 0 ? twin : Instance.Of(context).FindTwin(function);
     }

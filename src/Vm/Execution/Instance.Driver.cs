@@ -102,6 +102,9 @@ internal sealed unsafe partial class Instance
         return entry;
     }
 
+    /// <summary>Finds the continuation at the site of the saved record.</summary>
+    public nint FindContinuation(int function) => _compiler.EntryAt(function, ((SavedRecord*)_context->SaveBase)->Site);
+
     /// <summary>Makes room for a record that does not fit the save buffer.</summary>
     public void GrowSaveBuffer(int bytes)
     {
@@ -201,12 +204,12 @@ internal sealed unsafe partial class Instance
     {
         FunctionType type = Module.FunctionTypeOf(function);
         ulong* result = _context->Slots;
-        _context->Left = 0;
+        _context->Left = LeftState.Nowhere;
         switch (type.Results.Length == 0 ? ValType.Bottom : type.Results[0])
         {
             case ValType.Bottom:
                 ((delegate*<CodeContext*, void>)entry)(_context);
-                if (_context->Left != 0)
+                if (_context->Left != LeftState.Nowhere)
                 {
                     CompiledCode.ContinueInTwin(_context, function);
                 }
@@ -214,19 +217,19 @@ internal sealed unsafe partial class Instance
                 break;
             case ValType.I32:
                 int word = ((delegate*<CodeContext*, int>)entry)(_context);
-                *result = (uint)(_context->Left != 0 ? CompiledCode.ContinueInTwinI32(_context, function) : word);
+                *result = (uint)(_context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinI32(_context, function) : word);
                 break;
             case ValType.F32:
                 float single = ((delegate*<CodeContext*, float>)entry)(_context);
-                *result = BitConverter.SingleToUInt32Bits(_context->Left != 0 ? CompiledCode.ContinueInTwinF32(_context, function) : single);
+                *result = BitConverter.SingleToUInt32Bits(_context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinF32(_context, function) : single);
                 break;
             case ValType.F64:
                 double real = ((delegate*<CodeContext*, double>)entry)(_context);
-                *result = BitConverter.DoubleToUInt64Bits(_context->Left != 0 ? CompiledCode.ContinueInTwinF64(_context, function) : real);
+                *result = BitConverter.DoubleToUInt64Bits(_context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinF64(_context, function) : real);
                 break;
             default:
                 long wide = ((delegate*<CodeContext*, long>)entry)(_context);
-                *result = (ulong)(_context->Left != 0 ? CompiledCode.ContinueInTwinI64(_context, function) : wide);
+                *result = (ulong)(_context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinI64(_context, function) : wide);
                 break;
         }
     }
