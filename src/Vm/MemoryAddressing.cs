@@ -4,7 +4,7 @@ namespace Everheap.Vm;
 public enum MemoryAddressing
 {
     /// <summary>
-    /// In one piece as long as the memory takes up no more than three quarters of the budget (<see cref="ProcessOptions.ResidentBytes"/>), and no more than
+    /// In one piece as long as the memory takes up no more than half of the budget (<see cref="ProcessOptions.ResidentBytes"/>), and no more than
     /// <see cref="ProcessOptions.CheckpointDirtyBytes"/>; by pages from the moment it has outgrown that. In one piece, the program runs faster, the whole memory is read when
     /// a program is resumed, and a checkpoint stops the program for as long as it takes to copy what has changed (about 0.1 ms a MiB).
     /// </summary>

@@ -75,8 +75,8 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     /// <returns>Whether it is pinned.</returns>
     public bool TryPin(ulong bytesMax)
     {
-        // A seal needs frames for the pages that have changed, and the captured stack and the tables are paged.
-        ulong fits = Math.Min(bytesMax, _heap.PinnableBytes / 4 * 3);
+        // A seal needs frames for copies of the pages that have changed, which may be all of them.
+        ulong fits = Math.Min(bytesMax, _heap.PinnableBytes / 2);
         ulong length = Math.Max(Length, WasmPageBytes);
         if (_pinned is null && length <= fits)
         {

@@ -67,7 +67,7 @@ internal sealed class MemoryAddressingTests
     public void A_memory_that_fits_stays_in_one_piece_as_it_grows()
     {
         using HeapStore store = HeapStore.Create(HeapPath);
-        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 4 * BudgetBytes });
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 6 * BudgetBytes });
         using Instance instance = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions());
 
         Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
