@@ -56,6 +56,9 @@ internal sealed unsafe partial class Instance
         else if (_memory?.HasOutgrownPin == true)
         {
             ReachMemory(Addressing.Paged);
+
+            // A memory never shrinks, so its code for one piece has run for the last time.
+            _compilers[(int)Addressing.Contiguous] = null;
         }
     }
 
