@@ -1,4 +1,5 @@
 using Everheap.Engine.Tests.Model;
+using Everheap.Engine.Tests.Properties;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -20,7 +21,7 @@ internal sealed class NamedRootsProperties
             from address in Gen.Choose(0, int.MaxValue - 1)
             select new Step(kind, new string((char)('a' + (name % 26)), 1 + (name % 7)) + name, (ulong)address << 12);
         Config config = Config.QuickThrowOnFailure.WithMaxTest(TestSeeds.IsLong ? Cases * 20 : Cases).WithEndSize(1500);
-        Prop.ForAll(step.ListOf().ToArbitrary(), Run).Check(config);
+        Prop.ForAll(step.ListsOf(), Run).Check(config);
     }
 
     private static void Run(IEnumerable<Step> steps)

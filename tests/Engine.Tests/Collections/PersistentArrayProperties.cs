@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Everheap.Engine.Collections;
 using Everheap.Engine.Tests.Model;
+using Everheap.Engine.Tests.Properties;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -33,7 +34,7 @@ internal sealed class PersistentArrayProperties
             from length in Gen.Choose(0, longest)
             select new Step(kind, at, length);
         Config config = Config.QuickThrowOnFailure.WithMaxTest(TestSeeds.IsLong ? Cases * 20 : Cases);
-        Prop.ForAll(step.ListOf().ToArbitrary(), steps =>
+        Prop.ForAll(step.ListsOf(), steps =>
         {
             using ArrayRun<T> run = new();
             foreach (Step s in steps)

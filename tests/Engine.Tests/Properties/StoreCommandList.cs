@@ -53,12 +53,9 @@ internal sealed record StoreCommandList(IReadOnlyList<StoreCommand> Commands)
 
     private IEnumerable<StoreCommandList> Simpler()
     {
-        for (int length = (Commands.Count + 1) / 2; length > 0; length = length == 1 ? 0 : (length + 1) / 2)
+        foreach (IReadOnlyList<StoreCommand> shorter in Commands.Shorter())
         {
-            for (int start = 0; start < Commands.Count; start += length)
-            {
-                yield return new StoreCommandList([.. Commands.Take(start), .. Commands.Skip(start + length)]);
-            }
+            yield return new StoreCommandList(shorter);
         }
 
         for (int i = 0; i < Commands.Count; i++)

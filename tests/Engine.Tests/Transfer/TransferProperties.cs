@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Everheap.Engine.Tests.Model;
+using Everheap.Engine.Tests.Properties;
 using Everheap.Engine.Tests.Simulation;
 using Everheap.Engine.Transfer;
 using FsCheck;
@@ -24,7 +25,7 @@ internal sealed class TransferProperties
             from seed in Gen.Choose(0, int.MaxValue)
             select (kind, seed);
         Config config = Config.QuickThrowOnFailure.WithMaxTest(TestSeeds.IsLong ? Cases * 40 : Cases);
-        Prop.ForAll(step.ListOf().ToArbitrary(), steps =>
+        Prop.ForAll(step.ListsOf(), steps =>
         {
             using Run run = new();
             foreach ((int kind, int seed) in steps)
