@@ -318,15 +318,6 @@ internal sealed partial class StoreVerifier(StoreChannel channel, in Superblock 
 
     private static long Offset(MapEntry entry) => (long)(entry.Place << FileLayout.PageShift);
 
-    private void Report(VerifySubject subject, long page, long offset, string message)
-    {
-        _problemCount++;
-        if (_problems.Count < HeapStore.VerifyProblemCountMax)
-        {
-            _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message, _checkpoint));
-        }
-    }
-
     private enum Reached
     {
         First,
