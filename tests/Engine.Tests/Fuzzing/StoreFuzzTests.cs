@@ -71,6 +71,7 @@ internal sealed class StoreFuzzTests
                     sound += exercise.IsSound ? 1 : 0;
                     refused += exercise.Refusals > 0 ? 1 : 0;
                     Assert.That(allocated, Is.LessThan(AllocatedBytesMax));
+                    TestSeeds.NoteProgress(current - first + 1L);
                 }
             }
             catch (Exception exception)

@@ -9,7 +9,19 @@ internal static class TestSeeds
 {
     private const int LongFactor = 40;
 
+    /// <summary>How often a long run says how far it has come.</summary>
+    private const int ProgressEvery = 10_000;
+
     public static bool IsLong => Environment.GetEnvironmentVariable("EVERHEAP_TORTURE") == "long";
+
+    /// <summary>In a long run, says now and then how many cases have passed.</summary>
+    public static void NoteProgress(long passed)
+    {
+        if (IsLong && passed % ProgressEvery == 0)
+        {
+            TestContext.Progress.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{TestContext.CurrentContext.Test.MethodName}: {passed} cases have passed"));
+        }
+    }
 
     public static int[] Take(int count)
     {

@@ -65,6 +65,7 @@ internal sealed class MutatedStreamTests
                 HeapTransfer.DropUnfinished(bench.Target, unfinished.HeapName);
             }
 
+            TestSeeds.NoteProgress(i);
             if (i % VerifyEvery == 0)
             {
                 bench.AssertTargetSound();
