@@ -215,7 +215,13 @@ internal sealed unsafe partial class SpaceAllocator
             return false;
         }
 
-        _channel.Read(offset(entry.Slot), page);
+        var start = offset(entry.Slot);
+        if (start > _channel.Length - FileLayout.PageSize)
+        {
+            return false; // a root that says so was not made by this program
+        }
+
+        _channel.Read(start, page);
         return DiskView.Hash(page) == entry.Checksum;
     }
 

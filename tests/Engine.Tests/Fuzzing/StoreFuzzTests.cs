@@ -28,6 +28,20 @@ internal sealed class StoreFuzzTests
     [Test]
     public void A_forged_store_is_never_worse_than_a_documented_exception() => Fuzz(isForged: true);
 
+    /// <summary>A root before the opened one with a directory past the end; a map with more problems than are told of; a map that names a place too often.</summary>
+    [TestCase(102117)]
+    [TestCase(100001983)]
+    [TestCase(1002760)]
+    public void A_forged_store_that_went_wrong_once_does_so_no_more(int number)
+    {
+        long before = GC.GetTotalAllocatedBytes();
+        FuzzExercise exercise = Case(number, isForged: true);
+
+        exercise.Run();
+
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(AllocatedBytesMax));
+    }
+
     [Test]
     public void Every_store_to_start_from_is_sound_and_holds_what_it_should()
     {
