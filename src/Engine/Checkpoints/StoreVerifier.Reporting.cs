@@ -7,26 +7,17 @@ internal sealed partial class StoreVerifier
 {
     private bool IsFull => _problems.Count >= HeapStore.VerifyProblemCountMax;
 
-    private void Report(VerifySubject subject, long page, long offset, [InterpolatedStringHandlerArgument("")] ref ProblemText message)
-    {
-        _problemCount++;
-        if (!IsFull)
-        {
-            Keep(subject, page, offset, message.ToText());
-        }
-    }
+    private void Report(VerifySubject subject, long page, long offset, [InterpolatedStringHandlerArgument("")] ref ProblemText message) =>
+        Report(subject, page, offset, IsFull ? "" : message.ToText());
 
     private void Report(VerifySubject subject, long page, long offset, string message)
     {
         _problemCount++;
         if (!IsFull)
         {
-            Keep(subject, page, offset, message);
+            _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message, _checkpoint));
         }
     }
-
-    private void Keep(VerifySubject subject, long page, long offset, string message) =>
-        _problems.Add(new VerifyProblem(subject, _heapName, page, offset, message, _checkpoint));
 
     /// <summary>What there is to say of a problem. It is put together only if it is kept: a file can have millions.</summary>
     [InterpolatedStringHandler]

@@ -92,10 +92,7 @@ internal sealed partial class FunctionEmitter
     // A store that is said to be aligned hardly ever straddles two pages: its second page is marked out of the way, without a call, so that it may come back.
     private void EmitMarkIfMisaligned(int size)
     {
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Conv_I4);
-        EmitInt(size - 1);
-        _il.Emit(OpCodes.And);
+        EmitMisalignment(size);
         EmitUnless(OpCodes.Brfalse, () => EmitMark(size - 1));
     }
 

@@ -55,11 +55,7 @@ internal sealed partial class FunctionEmitter
         EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), group.Low);
         _il.Emit(OpCodes.Stloc, AddressLocal);
         EmitEntry(group.HasStore ? TranslationWindow.StoreTableDistance : 0);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Conv_I4);
-        EmitInt(PageMask);
-        _il.Emit(OpCodes.And);
-        EmitInt(PageSize - group.Span);
+        EmitPlaceInPage(group.Span);
         _il.Emit(OpCodes.Bgt, fails);
         if (group.Alignment > 1)
         {

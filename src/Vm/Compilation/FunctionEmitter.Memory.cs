@@ -89,14 +89,8 @@ internal sealed partial class FunctionEmitter
         int offset = instruction.Offset;
         if (_style == AccessStyle.Called)
         {
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitEffectiveAddress(address, instruction.Immediate);
-            EmitNode(value);
-            EmitToBits(access.Type);
-            EmitInt(_code.FunctionIndex);
-            EmitInt(offset);
-            _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
-            EmitTrapCheck();
+            long effectiveOffset = instruction.Immediate;
+            EmitStoreCall(() => EmitEffectiveAddress(address, effectiveOffset), () => EmitNode(value), access, offset);
             return;
         }
 
@@ -186,10 +180,7 @@ internal sealed partial class FunctionEmitter
         Label misses = _il.DefineLabel();
         if (alignedSize > 1)
         {
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
-            _il.Emit(OpCodes.Conv_I4);
-            EmitInt(alignedSize - 1);
-            _il.Emit(OpCodes.And);
+            EmitMisalignment(alignedSize);
             _il.Emit(OpCodes.Brtrue, misses);
         }
 
@@ -228,12 +219,27 @@ internal sealed partial class FunctionEmitter
 
     private void EmitStraddleTest(int size, Action straddles)
     {
+        EmitPlaceInPage(size);
+        EmitAside(OpCodes.Bgt, straddles);
+    }
+
+    // Loads where in its page the address is, and the last place there at which so many bytes still fit.
+    private void EmitPlaceInPage(int size)
+    {
         _il.Emit(OpCodes.Ldloc, AddressLocal);
         _il.Emit(OpCodes.Conv_I4);
         EmitInt(PageMask);
         _il.Emit(OpCodes.And);
         EmitInt(PageSize - size);
-        EmitAside(OpCodes.Bgt, straddles);
+    }
+
+    // Loads by how much the address is past a multiple of the size.
+    private void EmitMisalignment(int size)
+    {
+        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.Emit(OpCodes.Conv_I4);
+        EmitInt(size - 1);
+        _il.Emit(OpCodes.And);
     }
 
     // What a load does that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
@@ -272,14 +278,7 @@ internal sealed partial class FunctionEmitter
         {
             AddEntry(site, stored, saved.Select(entry => Restored(entry)), () =>
             {
-                _il.Emit(OpCodes.Ldarg_0);
-                EmitRecordValue(0, ValType.I64);
-                EmitRecordValue(1, value.Type);
-                EmitToBits(value.Type);
-                EmitInt(_code.FunctionIndex);
-                EmitInt(offset);
-                _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
-                EmitTrapCheck();
+                EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset);
                 ForgetGroupsAcross(position);
             }, skipped: 2);
         }
@@ -298,6 +297,18 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
         EmitFromBits(access);
         _il.Emit(OpCodes.Stloc, result);
+        EmitTrapCheck();
+    }
+
+    private void EmitStoreCall(Action address, Action value, MemoryAccess access, int offset)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        address();
+        value();
+        EmitToBits(access.Type);
+        EmitInt(_code.FunctionIndex);
+        EmitInt(offset);
+        _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
         EmitTrapCheck();
     }
 
@@ -334,14 +345,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitRejoiningStore(MemoryAccess access, Node value, int offset, Label stored)
     {
-        _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        EmitNode(value);
-        EmitToBits(value.Type);
-        EmitInt(_code.FunctionIndex);
-        EmitInt(offset);
-        _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
-        EmitTrapCheck();
+        EmitStoreCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), () => EmitNode(value), access, offset);
         _il.Emit(OpCodes.Br, stored);
     }
 

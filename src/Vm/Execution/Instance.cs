@@ -97,37 +97,13 @@ internal sealed unsafe partial class Instance : IDisposable
         Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
     {
         Lay(module, heap, header);
-        var instance = new Instance(module, heap, header, imports, importedGlobals, options);
-        try
-        {
-            instance.Initialize();
-        }
-        catch
-        {
-            instance.Dispose();
-            throw;
-        }
-
-        return instance;
+        return Begin(new Instance(module, heap, header, imports, importedGlobals, options), instance => instance.Initialize());
     }
 
     /// <summary>Goes on with the instance that a heap holds.</summary>
     public static Instance Resume(
-        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
-    {
-        var instance = new Instance(module, heap, header, imports, importedGlobals, options);
-        try
-        {
-            instance.Restore();
-        }
-        catch
-        {
-            instance.Dispose();
-            throw;
-        }
-
-        return instance;
-    }
+        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options) =>
+        Begin(new Instance(module, heap, header, imports, importedGlobals, options), instance => instance.Restore());
 
     /// <summary>The instance that a context belongs to.</summary>
     public static Instance Of(CodeContext* context) => Unsafe.As<Instance>(GCHandle.FromIntPtr(context->Instance).Target!);
@@ -205,6 +181,21 @@ internal sealed unsafe partial class Instance : IDisposable
     }
 
     private ulong* Globals => (ulong*)((byte*)_context + CodeContext.GlobalsOffset);
+
+    private static Instance Begin(Instance instance, Action<Instance> fill)
+    {
+        try
+        {
+            fill(instance);
+        }
+        catch
+        {
+            instance.Dispose();
+            throw;
+        }
+
+        return instance;
+    }
 
     // Address space for everything that the module declares.
     private static void Lay(Module module, PersistentHeap heap, ProcessHeader header)
