@@ -36,5 +36,5 @@ public sealed class FunctionType(ValType[] parameters, ValType[] results) : IEqu
     public override string ToString() => $"({Join(_parameters)}) -> ({Join(_results)})";
 
     private static string Join(ValType[] types) =>
-        string.Join(", ", types.Select(static type => type.ToString().ToLowerInvariant()));
+        string.Join(", ", types.Select(static type => ValTypes.NameOf(type)));
 }

@@ -10,35 +10,69 @@ internal struct Instruction
     public int Offset;
 
     /// <summary>
-    /// The first index immediate: local, global, function, label depth, type (call_indirect), table, memory,
-    /// data segment (memory.init, data.drop) or element segment (table.init, elem.drop).
+    /// The first index immediate: local, global, function, label depth, type (call_indirect, call_ref, structures, arrays), tag (throw, catch), table, memory (accesses, size, grow, fill,
+    /// the destination of copy), data segment (memory.init, data.drop) or element segment (table.init, elem.drop).
     /// </summary>
     public int Index;
 
     /// <summary>
-    /// The second index immediate: the table of call_indirect and table.init, the source table of table.copy
-    /// (<see cref="Index"/> is the destination), the memory of memory.init.
+    /// The second index immediate: the table of call_indirect and table.init, the source of table.copy and memory.copy, the memory of memory.init; a structure's field, the
+    /// second type of array.copy, the segment of array.new_data and its like, the length of array.new_fixed.
     /// </summary>
     public int Index2;
 
     /// <summary>
-    /// The value of a constant (i32 sign-extended; f32 and f64 as their bits, zero-extended), or a memory access's offset
-    /// (zero-extended).
+    /// The value of a constant (i32 sign-extended; f32 and f64 as their bits, zero-extended), a memory access's offset (unsigned, 64 bits), or the low half of v128.const and of the
+    /// lanes of i8x16.shuffle.
     /// </summary>
     public long Immediate;
+
+    /// <summary>The high half of v128.const and of the lanes of i8x16.shuffle.</summary>
+    public long Immediate2;
 
     /// <summary>A memory access's alignment exponent.</summary>
     public int AlignmentExponent;
 
-    /// <summary>The type immediate of block, loop and if.</summary>
+    /// <summary>The lane of a vector instruction on one lane.</summary>
+    public byte Lane;
+
+    /// <summary>The type immediate of block, loop, if, try and try_table.</summary>
     public BlockType BlockType;
 
-    /// <summary>The type immediate of ref.null and select with a type.</summary>
+    /// <summary>The type immediate of ref.null, ref.test, ref.cast (a nullable reference for ref.null) and select with a type; the first of br_on_cast. Its type index is as written.</summary>
     public ValType Type;
+
+    /// <summary>The second type immediate of br_on_cast and br_on_cast_fail.</summary>
+    public ValType Type2;
 
     /// <summary>The label depths of br_table, its default last.</summary>
     public int[]? Labels;
+
+    /// <summary>The catch clauses of try_table.</summary>
+    public CatchClause[]? Catches;
 }
+
+/// <summary>What a clause of try_table catches, numbered as in the binary format.</summary>
+internal enum CatchKind : byte
+{
+    /// <summary>Exceptions of a tag: their values.</summary>
+    Catch = 0,
+
+    /// <summary>Exceptions of a tag: their values, and the exception.</summary>
+    CatchRef = 1,
+
+    /// <summary>Every exception.</summary>
+    CatchAll = 2,
+
+    /// <summary>Every exception: the exception.</summary>
+    CatchAllRef = 3,
+}
+
+/// <summary>A clause of try_table.</summary>
+/// <param name="Kind">What it catches.</param>
+/// <param name="Tag">The tag, or -1.</param>
+/// <param name="Label">The depth of the label that it branches to, counted from outside of the try_table.</param>
+internal readonly record struct CatchClause(CatchKind Kind, int Tag, int Label);
 
 /// <summary>The type of a block: nothing, one result, or a type index.</summary>
 internal readonly struct BlockType
@@ -81,6 +115,7 @@ internal readonly struct BlockType
         ValType.F64 => [ValType.F64],
         ValType.V128 => [ValType.V128],
         ValType.FuncRef => [ValType.FuncRef],
-        _ => [ValType.ExternRef],
+        ValType.ExternRef => [ValType.ExternRef],
+        _ => new[] { result },
     };
 }

@@ -20,14 +20,14 @@ internal sealed class ConstantExpressionValidator(ValidationContext context)
             {
                 throw new WasmFormatException(
                     instruction.Offset,
-                    $"type mismatch: {owner} must be {ModuleValidator.NameOf(expected)}, found {ModuleValidator.NameOf(found)} from {OpcodeNames.NameOf(instruction.Opcode)}");
+                    $"type mismatch: {owner} must be {ValTypes.NameOf(expected)}, found {ValTypes.NameOf(found)} from {OpcodeNames.NameOf(instruction.Opcode)}");
             }
         }
 
         if (valueCount != 1)
         {
             throw new WasmFormatException(
-                expression.Start, $"type mismatch: {owner} must be one {ModuleValidator.NameOf(expected)}, found {valueCount:N0} values");
+                expression.Start, $"type mismatch: {owner} must be one {ValTypes.NameOf(expected)}, found {valueCount:N0} values");
         }
     }
 

@@ -133,7 +133,7 @@ internal sealed partial class FunctionValidator
         ValType elementType = TableAt(instruction.Index2).ElementType;
         if (elementType != ValType.FuncRef)
         {
-            throw Invalid($"type mismatch: table {instruction.Index2} holds {ModuleValidator.NameOf(elementType)}, where funcref was expected");
+            throw Invalid($"type mismatch: table {instruction.Index2} holds {ValTypes.NameOf(elementType)}, where funcref was expected");
         }
 
         FunctionType type = TypeAt(instruction.Index);

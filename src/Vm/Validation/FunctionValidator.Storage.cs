@@ -16,7 +16,7 @@ internal sealed partial class FunctionValidator
                 ValType reference = PopAny();
                 if (!IsReference(reference) && reference != ValType.Bottom)
                 {
-                    throw Invalid($"type mismatch: expected a reference, found {ModuleValidator.NameOf(reference)}");
+                    throw Invalid($"type mismatch: expected a reference, found {ValTypes.NameOf(reference)}");
                 }
 
                 Push(ValType.I32);
@@ -103,7 +103,7 @@ internal sealed partial class FunctionValidator
         if (destination != source)
         {
             throw Invalid(
-                $"type mismatch: a table of {ModuleValidator.NameOf(destination)} cannot take elements of {ModuleValidator.NameOf(source)}");
+                $"type mismatch: a table of {ValTypes.NameOf(destination)} cannot take elements of {ValTypes.NameOf(source)}");
         }
     }
 

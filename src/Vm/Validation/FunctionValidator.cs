@@ -169,7 +169,7 @@ internal sealed partial class FunctionValidator(ValidationContext context)
 
         if (first != second && first != ValType.Bottom && second != ValType.Bottom)
         {
-            throw Invalid($"type mismatch: select expects two of one type, found {ModuleValidator.NameOf(first)} and {ModuleValidator.NameOf(second)}");
+            throw Invalid($"type mismatch: select expects two of one type, found {ValTypes.NameOf(first)} and {ValTypes.NameOf(second)}");
         }
 
         Push(first == ValType.Bottom ? second : first);
@@ -234,7 +234,7 @@ internal sealed partial class FunctionValidator(ValidationContext context)
         ReadOnlySpan<ValType> top = types[^names.Length..];
         for (int i = 0; i < names.Length; i++)
         {
-            names[i] = ModuleValidator.NameOf(top[i]);
+            names[i] = ValTypes.NameOf(top[i]);
         }
 
         string text = (types.Length > ShownMax ? $"... ({types.Length:N0} in all) " : "") + string.Join(' ', names);

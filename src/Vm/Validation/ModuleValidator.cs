@@ -58,7 +58,7 @@ internal static class ModuleValidator
             {
                 throw new WasmFormatException(
                     segment.Offset.Start,
-                    $"type mismatch: an element segment of {NameOf(segment.ElementType)} for table {segment.TableIndex} of {NameOf(tableType)}");
+                    $"type mismatch: an element segment of {ValTypes.NameOf(segment.ElementType)} for table {segment.TableIndex} of {ValTypes.NameOf(tableType)}");
             }
 
             constants.Validate(segment.Offset, ValType.I32, "an element segment's offset");
@@ -95,7 +95,4 @@ internal static class ModuleValidator
                 module.StartSectionOffset, $"start function: function {start} has the type {type}, where () -> () was expected");
         }
     }
-
-    /// <summary>A type's name in the text format.</summary>
-    public static string NameOf(ValType type) => type == ValType.Bottom ? "any type" : type.ToString().ToLowerInvariant();
 }

@@ -130,14 +130,14 @@ internal sealed class OperandStack
 
     private static bool Match(ReadOnlySpan<ValType> found, ReadOnlySpan<ValType> expected)
     {
-        ReadOnlySpan<byte> left = MemoryMarshal.AsBytes(found);
-        ReadOnlySpan<byte> right = MemoryMarshal.AsBytes(expected);
+        ReadOnlySpan<uint> left = MemoryMarshal.Cast<ValType, uint>(found);
+        ReadOnlySpan<uint> right = MemoryMarshal.Cast<ValType, uint>(expected);
         int i = 0;
-        for (; i <= left.Length - Vector<byte>.Count; i += Vector<byte>.Count)
+        for (; i <= left.Length - Vector<uint>.Count; i += Vector<uint>.Count)
         {
-            var type = new Vector<byte>(left[i..]);
-            Vector<byte> fits = Vector.Equals(type, new Vector<byte>(right[i..])) | Vector.Equals(type, Vector<byte>.Zero);
-            if (!Vector.EqualsAll(fits, Vector<byte>.AllBitsSet))
+            var type = new Vector<uint>(left[i..]);
+            Vector<uint> fits = Vector.Equals(type, new Vector<uint>(right[i..])) | Vector.Equals(type, Vector<uint>.Zero);
+            if (!Vector.EqualsAll(fits, Vector<uint>.AllBitsSet))
             {
                 return false;
             }
@@ -145,7 +145,7 @@ internal sealed class OperandStack
 
         for (; i < left.Length; i++)
         {
-            if (left[i] != right[i] && left[i] != (byte)ValType.Bottom)
+            if (left[i] != right[i] && left[i] != (uint)ValType.Bottom)
             {
                 return false;
             }
