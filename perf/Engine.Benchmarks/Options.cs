@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Everheap.Engine.Benchmarks.Reports;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks;
 

@@ -7,9 +7,9 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
-using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Reports;
+using Everheap.Measuring;
+using Everheap.Measuring.Reports;
 using Perfolizer.Horology;
 
 namespace Everheap.Engine.Benchmarks;
@@ -20,6 +20,7 @@ internal static class Smoke
     public static bool Run()
     {
         Sizes.IsSmoke = true;
+        Progress.IsSilent = true;
         bool isComplete = RunBenchmarks();
         RunReport();
         Console.WriteLine(isComplete ? "smoke: every benchmark ran" : "smoke: a benchmark failed");

@@ -1,3 +1,5 @@
+using Everheap.Measuring;
+
 namespace Everheap.Engine.Benchmarks.Fixtures;
 
 /// <summary>A store in a real file with one heap, whose pages hold incompressible bytes.</summary>

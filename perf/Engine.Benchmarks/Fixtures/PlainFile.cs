@@ -1,3 +1,4 @@
+using Everheap.Measuring;
 using Microsoft.Win32.SafeHandles;
 
 namespace Everheap.Engine.Benchmarks.Fixtures;

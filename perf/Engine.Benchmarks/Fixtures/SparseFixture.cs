@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Everheap.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Fixtures;
 

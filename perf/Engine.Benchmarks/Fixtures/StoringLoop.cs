@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Workloads;
+using Everheap.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Fixtures;
 

@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Micro;
 

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
+using Everheap.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Micro;
 

@@ -2,10 +2,10 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using Everheap.Engine.Benchmarks.Children;
-using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Peers;
 using Everheap.Engine.Benchmarks.Workloads;
+using Everheap.Measuring;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks.Reports;
 

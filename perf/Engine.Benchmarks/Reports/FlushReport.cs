@@ -1,6 +1,7 @@
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
-using Everheap.Engine.Benchmarks.Plots;
+using Everheap.Measuring;
+using Everheap.Measuring.Plots;
+using Everheap.Measuring.Reports;
 using Microsoft.Win32.SafeHandles;
 
 namespace Everheap.Engine.Benchmarks.Reports;

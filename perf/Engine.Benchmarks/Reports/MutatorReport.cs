@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
-using Everheap.Engine.Benchmarks.Plots;
+using Everheap.Measuring;
+using Everheap.Measuring.Plots;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks.Reports;
 

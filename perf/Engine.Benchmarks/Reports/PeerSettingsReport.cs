@@ -1,5 +1,6 @@
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Peers;
+using Everheap.Measuring;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks.Reports;
 

@@ -1,6 +1,7 @@
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
-using Everheap.Engine.Benchmarks.Plots;
+using Everheap.Measuring;
+using Everheap.Measuring.Plots;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks.Reports;
 

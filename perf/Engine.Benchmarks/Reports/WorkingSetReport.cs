@@ -1,10 +1,11 @@
 using System.Globalization;
 using Everheap.Engine.Benchmarks.Children;
 using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Peers;
-using Everheap.Engine.Benchmarks.Plots;
 using Everheap.Engine.Benchmarks.Workloads;
+using Everheap.Measuring;
+using Everheap.Measuring.Plots;
+using Everheap.Measuring.Reports;
 
 namespace Everheap.Engine.Benchmarks.Reports;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Everheap.Engine.Benchmarks.Children;
-using Everheap.Engine.Benchmarks.Measuring;
 using Everheap.Engine.Benchmarks.Peers;
+using Everheap.Measuring;
 
 namespace Everheap.Engine.Benchmarks.Workloads;
 

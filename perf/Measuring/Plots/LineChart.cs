@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Plots;
+namespace Everheap.Measuring.Plots;
 
 /// <summary>Curves over a common axis, each with its points marked, and perhaps a target as a dashed line across.</summary>
 internal sealed class LineChart(string title, Axis horizontal, Axis vertical)

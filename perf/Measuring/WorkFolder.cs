@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Fixtures;
+namespace Everheap.Measuring;
 
 /// <summary>
 /// A folder on a real disk for the files of a benchmark: in EVERHEAP_BENCH_DIR if that is set, otherwise in the system's temporary folder.

@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Plots;
+namespace Everheap.Measuring.Plots;
 
 /// <summary>What all charts have around their content: title, axes with grid and marks, a legend below.</summary>
 internal static class ChartFrame

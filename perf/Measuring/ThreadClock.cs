@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Everheap.Engine.Benchmarks.Measuring;
+namespace Everheap.Measuring;
 
 /// <summary>
 /// The processor time of the calling thread: what something costs whether or not others want the processors at the same time. Where the system has no such clock, the time that passes.

@@ -1,7 +1,6 @@
 using System.Text;
-using Everheap.Engine.Benchmarks.Measuring;
 
-namespace Everheap.Engine.Benchmarks.Reports;
+namespace Everheap.Measuring.Reports;
 
 /// <summary>What was to be reached, and what was.</summary>
 internal sealed record Finding(string What, string Target, string Reached, bool IsMet);

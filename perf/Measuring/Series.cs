@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Everheap.Engine.Benchmarks.Measuring;
+namespace Everheap.Measuring;
 
 /// <summary>Times of one thing, in nanoseconds an operation.</summary>
 internal sealed class Series

@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Plots;
+namespace Everheap.Measuring.Plots;
 
 /// <summary>Horizontal bars in groups, each with its value written at its end: names as long as they are stay readable.</summary>
 internal sealed class BarChart(string title, Axis values)

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Everheap.Engine.Benchmarks.Measuring;
+namespace Everheap.Measuring;
 
 /// <summary>A table in markdown, its first column to the left.</summary>
 internal sealed class MarkdownTable(params string[] header)

@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Plots;
+namespace Everheap.Measuring.Plots;
 
 /// <summary>One axis of a chart: what it is of, how its values are written, and whether it is logarithmic.</summary>
 /// <param name="Label">What it shows, with the unit where the values do not carry it.</param>

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Everheap.Engine.Benchmarks.Measuring;
+namespace Everheap.Measuring;
 
 /// <summary>Figures as text, the same everywhere.</summary>
 internal static class Units

@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Reports;
+namespace Everheap.Measuring.Reports;
 
 /// <summary>A folder of documents whose benchmarks.md has a pair of markers for each section of the report.</summary>
 internal sealed class DocumentFolder

@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Plots;
+namespace Everheap.Measuring.Plots;
 
 /// <summary>Colours that can be told apart by everyone (Okabe and Ito, 2008), in the order that series take them; and the greys of a frame.</summary>
 internal static class Palette

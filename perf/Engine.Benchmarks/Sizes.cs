@@ -1,4 +1,4 @@
-namespace Everheap.Engine.Benchmarks.Measuring;
+namespace Everheap.Engine.Benchmarks;
 
 /// <summary>How large the benchmarks are: small in a smoke run, which only shows that they still run.</summary>
 internal static class Sizes

@@ -1,9 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Everheap.Engine.Benchmarks.Fixtures;
-using Everheap.Engine.Benchmarks.Measuring;
 
-namespace Everheap.Engine.Benchmarks.Reports;
+namespace Everheap.Measuring.Reports;
 
 /// <summary>What the figures were taken on, and how busy it was.</summary>
 internal sealed class MachineReport
