@@ -227,6 +227,7 @@ public sealed partial class Process
         IsAlwaysPaged = options.MemoryAddressing == MemoryAddressing.Paged,
         ContiguousBytesMax = options.CheckpointDirtyBytes,
         AlternatesAddressing = options.AlternatesAddressing,
+        LeavesStoresUnmarked = options.LeavesStoresUnmarked,
     };
 
     private static void RequireHeap(HeapStore store, string heapName)

@@ -68,4 +68,10 @@ public sealed record ProcessOptions
 
     /// <summary>For tests: the memory is reached in one piece and by pages by turns, from one capture to another.</summary>
     internal bool AlternatesAddressing { get; init; }
+
+    /// <summary>
+    /// For measuring what the heap costs: the memory lies in one piece, and stores leave no marks, so that no checkpoint has what the program stores. For a store that nobody keeps, with
+    /// a budget and a <see cref="CheckpointDirtyBytes"/> of twice the largest memory at least, and a <see cref="CheckpointInterval"/> that never comes.
+    /// </summary>
+    internal bool LeavesStoresUnmarked { get; init; }
 }

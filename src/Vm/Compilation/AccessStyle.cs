@@ -60,7 +60,7 @@ internal static class AccessStyles
             }
         }
 
-        if (addressing == Addressing.Contiguous)
+        if (addressing != Addressing.Paged)
         {
             double references = (code.Instructions.Length * ReferencesPerInstruction) + (code.CallCount * ReferencesPerCall) + saved;
             bool fits = references + (code.AccessCount * ReferencesPerAccess) + (code.StoreCount * ReferencesPerStore) < ReferencesMax;

@@ -8,4 +8,7 @@ internal enum Addressing
 
     /// <summary>In one piece: a memory that is pinned as a whole.</summary>
     Contiguous,
+
+    /// <summary>In one piece, and stores leave no marks: no seal learns of them. For measuring what the marks cost, of a program that nobody keeps.</summary>
+    Unmarked,
 }

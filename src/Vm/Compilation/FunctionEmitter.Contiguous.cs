@@ -23,6 +23,8 @@ internal sealed partial class FunctionEmitter
     private LocalBuilder? _memory;
     private LocalBuilder? _dirtyMap;
 
+    private bool MarksStores => _compiler.Addressing != Addressing.Unmarked;
+
     // Neither moves while this code runs.
     private void EmitContiguousPrologue()
     {
@@ -30,7 +32,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldfld, MemoryBaseField);
         _il.Emit(OpCodes.Stloc, _memory);
-        if (_code.StoreCount > 0)
+        if (_code.StoreCount > 0 && MarksStores)
         {
             _dirtyMap = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
@@ -55,22 +57,31 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Stloc, AddressLocal);
         value = Reusable(value, _stack.Count + 1);
         EmitBoundsCheck(access.Size, instruction.Offset);
-        if (access.Size > 1)
+        if (MarksStores)
         {
-            if (1 << instruction.AlignmentExponent >= access.Size)
+            EmitMarks(access.Size, instruction);
+        }
+
+        EmitContiguousAddress();
+        EmitNode(value);
+        _il.Emit(access.Indirect);
+    }
+
+    private void EmitMarks(int size, in Instruction instruction)
+    {
+        if (size > 1)
+        {
+            if (1 << instruction.AlignmentExponent >= size)
             {
-                EmitMarkIfMisaligned(access.Size);
+                EmitMarkIfMisaligned(size);
             }
             else
             {
-                EmitMark(access.Size - 1);
+                EmitMark(size - 1);
             }
         }
 
         EmitMark(0);
-        EmitContiguousAddress();
-        EmitNode(value);
-        _il.Emit(access.Indirect);
     }
 
     private void EmitBoundsCheck(int size, int offset)

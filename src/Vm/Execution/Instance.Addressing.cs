@@ -34,7 +34,7 @@ internal sealed unsafe partial class Instance
             _memory?.Unpin();
         }
 
-        _compiler = _compilers[(int)addressing] ??= ModuleCompiler.Compile(Module, addressing, _options.CaptureEvery);
+        _compiler = _compilers[(int)addressing] ??= ModuleCompiler.Compile(Module, _options.CodeFor(addressing), _options.CaptureEvery);
         _siteNumbers.Clear();
         _indexedFunctions.Clear();
         new Span<nint>(_context->Twins, Module.FunctionTypes.Count).Clear();

@@ -1,3 +1,5 @@
+using Everheap.Vm.Compilation;
+
 namespace Everheap.Vm.Execution;
 
 /// <summary>How an <see cref="Instance"/> is run.</summary>
@@ -14,4 +16,17 @@ internal sealed record InstanceOptions
 
     /// <summary>For tests: goes from one piece to pages and back at captures, at the first ones and then ever less often.</summary>
     public bool AlternatesAddressing { get; init; }
+
+    /// <summary>For measuring: <see cref="Addressing.Unmarked"/>. What the program stores is in no checkpoint.</summary>
+    public bool LeavesStoresUnmarked { get; init; }
+
+    /// <summary>The code for a way of reaching the memory.</summary>
+    /// <param name="addressing">By pages or in one piece.</param>
+    /// <exception cref="InvalidOperationException">By pages, where stores leave no marks: what was stored in one piece would be lost.</exception>
+    public Addressing CodeFor(Addressing addressing) => (LeavesStoresUnmarked, addressing) switch
+    {
+        (false, _) => addressing,
+        (true, Addressing.Contiguous) => Addressing.Unmarked,
+        _ => throw new InvalidOperationException("The memory does not fit the budget in one piece, and its stores leave no marks: raise the budget."),
+    };
 }
