@@ -49,6 +49,7 @@ internal static class Backtrace
             ValType.I64 => string.Create(culture, $"i64 = {(long)value.Bits}"),
             ValType.F32 => string.Create(culture, $"f32 = {BitConverter.UInt32BitsToSingle((uint)value.Bits)}"),
             ValType.F64 => string.Create(culture, $"f64 = {BitConverter.UInt64BitsToDouble(value.Bits)}"),
+            ValType.V128 => string.Create(culture, $"v128 = 0x{value.HighBits:x16}{value.Bits:x16}"),
             ValType.FuncRef => string.Create(culture, $"funcref = 0x{value.Bits:x}"),
             ValType.ExternRef => string.Create(culture, $"externref = 0x{value.Bits:x}"),
             _ => string.Create(culture, $"0x{value.Bits:x}"),

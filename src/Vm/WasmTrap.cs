@@ -5,8 +5,9 @@ namespace Everheap.Vm;
 /// <summary>A value of a frame.</summary>
 /// <param name="Name">The local's name, or <c>local 3</c>, or <c>stack 0</c>.</param>
 /// <param name="Type">Its type.</param>
-/// <param name="Bits">Its bits, zero-extended.</param>
-public sealed record FrameValue(string Name, ValType Type, ulong Bits);
+/// <param name="Bits">Its bits, zero-extended; of a vector, the low half.</param>
+/// <param name="HighBits">The high half of a vector.</param>
+public sealed record FrameValue(string Name, ValType Type, ulong Bits, ulong HighBits = 0);
 
 /// <summary>A frame of a WebAssembly backtrace.</summary>
 /// <param name="FunctionIndex">The function's index, imports first.</param>

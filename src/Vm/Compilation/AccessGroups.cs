@@ -89,7 +89,7 @@ internal sealed class AccessGroups
     {
         <= Opcode.CallIndirect and not Opcode.Nop => true,
         Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet or (>= Opcode.MemoryInit and <= Opcode.TableFill) => true,
-        >= Opcode.I32Load and <= Opcode.I64Store32 => 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size,
+        Opcode opcode when MemoryAccess.IsAccess(opcode) => 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size,
         _ => false,
     };
 
@@ -122,11 +122,16 @@ internal sealed class AccessGroups
                 Pop();
                 PushUnknown();
                 break;
-            case >= Opcode.I32Load and <= Opcode.I64Load32U:
+            case Opcode when MemoryAccess.IsLaneLoad(opcode):
+                Pop();
+                Pop();
+                PushUnknown();
+                break;
+            case Opcode when MemoryAccess.IsLoad(opcode):
                 AddCandidate(position, Pop());
                 PushUnknown();
                 break;
-            case >= Opcode.I32Store and <= Opcode.I64Store32:
+            case Opcode when MemoryAccess.IsStore(opcode):
                 Pop();
                 AddCandidate(position, Pop());
                 break;
@@ -143,6 +148,11 @@ internal sealed class AccessGroups
 
     private static int OperandCount(Opcode opcode)
     {
+        if (VectorOperators.Find(opcode) is VectorOperator vectorOperator)
+        {
+            return vectorOperator.Operands.Length;
+        }
+
         if (NumericInstructions.TryGetType(opcode, out _, out ValType second, out _))
         {
             return second == ValType.Bottom ? 1 : 2;
@@ -150,6 +160,7 @@ internal sealed class AccessGroups
 
         return opcode switch
         {
+            Opcode.I8x16Shuffle => 2,
             (>= Opcode.I32DivS and <= Opcode.I32RemU) or (>= Opcode.I64DivS and <= Opcode.I64RemU) => 2,
             (>= Opcode.I32TruncF32S and <= Opcode.I32TruncF64U) or (>= Opcode.I64TruncF32S and <= Opcode.I64TruncF64U) => 1,
             _ => 0,
@@ -206,7 +217,7 @@ internal sealed class AccessGroups
         {
             for (int position = start; position < end; position++)
             {
-                if (_code.Instructions[position].Opcode is >= Opcode.I32Load and <= Opcode.I64Store32)
+                if (MemoryAccess.IsAccess(_code.Instructions[position].Opcode))
                 {
                     _lineOf.Add(position, line);
                 }
@@ -245,7 +256,7 @@ internal sealed class AccessGroups
             if ((offset - aligned) % size == 0 && newHigh - newLow <= SpanMax)
             {
                 (low, high) = (newLow, newHigh);
-                hasStore |= _code.Instructions[position].Opcode >= Opcode.I32Store;
+                hasStore |= MemoryAccess.IsStore(_code.Instructions[position].Opcode);
                 members.Add(position);
             }
         }

@@ -54,7 +54,7 @@ internal static class AccessStyles
             {
                 saved += liveness.AliveAt(position).Length;
             }
-            else if (opcode is >= Opcode.I32Load and <= Opcode.I64Store32)
+            else if (MemoryAccess.IsAccess(opcode))
             {
                 savedAtAccesses += liveness.AliveAt(position).Length;
             }

@@ -105,9 +105,9 @@ internal sealed class FunctionCode
                 case Opcode.Call or Opcode.CallIndirect:
                     CallCount++;
                     break;
-                case >= Opcode.I32Load and <= Opcode.I64Store32:
+                case Opcode when MemoryAccess.IsAccess(opcode):
                     AccessCount++;
-                    StoreCount += opcode >= Opcode.I32Store ? 1 : 0;
+                    StoreCount += MemoryAccess.IsStore(opcode) ? 1 : 0;
                     break;
             }
         }

@@ -102,17 +102,17 @@ internal sealed partial class FunctionEmitter
         }
 
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), height);
-        int site = AddSite(SiteKind.Call, offset, [.. saved.Select(entry => entry.Value)], results);
+        int site = AddSite(SiteKind.Call, offset, saved.Select(entry => entry.Value), results);
         EmitPoll(() =>
         {
             if (results.Length > 0)
             {
                 EmitSlotAddress(0);
                 _il.Emit(OpCodes.Ldloc, SlotLocal(height, results[0]));
-                _il.Emit(StoreIndirect(results[0]));
+                EmitStoreIndirect(_il, results[0]);
             }
 
-            EmitSave(site, SiteKind.Call, results.Length, [.. saved.Select(entry => entry.Node)]);
+            EmitSave(site, SiteKind.Call, ValTypes.UnitsOf(results), [.. saved.Select(entry => entry.Node)]);
             EmitDefaultReturn();
         });
 
@@ -120,8 +120,8 @@ internal sealed partial class FunctionEmitter
         {
             if (index > 0)
             {
-                EmitSlotAddress(index);
-                _il.Emit(LoadIndirect(results[index]));
+                EmitSlotAddress(results, index);
+                EmitLoadIndirect(_il, results[index]);
                 _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
             }
 
@@ -131,12 +131,12 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => Restored(entry)), () =>
+            AddEntry(site, resumed, saved.Select(entry => entry.Node), () =>
             {
                 for (int index = 0; index < results.Length; index++)
                 {
-                    EmitSlotAddress(index);
-                    _il.Emit(LoadIndirect(results[index]));
+                    EmitSlotAddress(results, index);
+                    EmitLoadIndirect(_il, results[index]);
                     _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
                 }
             });

@@ -18,6 +18,7 @@ internal sealed partial class FunctionEmitter
     private static readonly FieldInfo[] LastFields =
     [
         ContextField(nameof(CodeContext.Last8)), ContextField(nameof(CodeContext.Last16)), ContextField(nameof(CodeContext.Last32)), ContextField(nameof(CodeContext.Last64)),
+        ContextField(nameof(CodeContext.Last128)),
     ];
 
     private LocalBuilder? _memory;
@@ -41,11 +42,9 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private void EmitContiguousLoad(Node address, in Instruction instruction, MemoryAccess access, LocalBuilder result)
+    private void EmitContiguousLoad(int offset, MemoryAccess access, LocalBuilder result)
     {
-        EmitEffectiveAddress(address, instruction.Immediate);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
-        EmitBoundsCheck(access.Size, instruction.Offset);
+        EmitBoundsCheck(access.Size, offset);
         EmitContiguousAddress();
         EmitIndirectLoad(access, result);
     }
@@ -64,7 +63,7 @@ internal sealed partial class FunctionEmitter
 
         EmitContiguousAddress();
         EmitNode(value);
-        _il.Emit(access.Indirect);
+        EmitIndirectStore(access);
     }
 
     private void EmitMarks(int size, in Instruction instruction)

@@ -58,6 +58,11 @@ internal sealed partial class FunctionEmitter
         for (int index = 0; index < point.Site.Values.Length; index++)
         {
             SiteValue value = point.Site.Values[index];
+            if (value.IsHighHalf)
+            {
+                continue;
+            }
+
             EmitRecordValue(index, value.Type);
             if (value.IsStack)
             {
@@ -73,8 +78,8 @@ internal sealed partial class FunctionEmitter
         for (int index = 0; index < point.Site.Results.Length; index++)
         {
             ValType type = point.Site.Results[index];
-            EmitSlotAddress(index);
-            _il.Emit(LoadIndirect(type));
+            EmitSlotAddress(point.Site.Results, index);
+            EmitLoadIndirect(_il, type);
             _il.Emit(OpCodes.Stloc, SlotLocal(_stack.Count, type));
             Push(Node.Slot(type, _stack.Count));
         }

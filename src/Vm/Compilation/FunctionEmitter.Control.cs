@@ -103,7 +103,7 @@ internal sealed partial class FunctionEmitter
         }
 
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Loop, instruction.Offset, [.. saved.Select(entry => entry.Value)], []);
+        int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Select(entry => entry.Value), []);
         List<Node> nodes = [.. saved.Select(entry => entry.Node)];
         if (_form == CodeForm.Twin && ContinuationPoint.At(_code, _sites[site]) is not null)
         {
@@ -121,7 +121,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => Restored(entry)));
+            AddEntry(site, resumed, saved.Select(entry => entry.Node));
             _il.MarkLabel(resumed);
         }
     }
@@ -361,9 +361,9 @@ internal sealed partial class FunctionEmitter
         int from = _stack.Count - results.Length;
         for (int index = 1; index < results.Length; index++)
         {
-            EmitSlotAddress(index);
+            EmitSlotAddress(results, index);
             EmitNode(_stack[from + index]);
-            _il.Emit(StoreIndirect(results[index]));
+            EmitStoreIndirect(_il, results[index]);
         }
 
         if (results.Length > 0)

@@ -14,6 +14,7 @@ internal sealed partial class FunctionEmitter
 {
     private const int PageSize = 1 << TranslationWindow.PageShift;
     private const int PageMask = PageSize - 1;
+    private const int VectorBytes = 16;
 
     private LocalBuilder? _address;
     private LocalBuilder? _entry;
@@ -35,20 +36,11 @@ internal sealed partial class FunctionEmitter
         {
             EmitLoadCall(() => EmitEffectiveAddress(address, instructionOffset), access, result, offset);
             Push(Node.Slot(access.Type, depth));
-            return;
         }
-
-        if (_style == AccessStyle.Contiguous)
+        else if (GroupAt(position, address) is AccessGroup group)
         {
-            EmitContiguousLoad(address, in instruction, access, result);
-            Push(Node.Slot(access.Type, depth));
-            return;
-        }
-
-        Label loaded = _il.DefineLabel();
-        Action miss = MissingLoad(position, offset, access, result, loaded);
-        if (GroupAt(position, address) is AccessGroup group)
-        {
+            Label loaded = _il.DefineLabel();
+            Action miss = MissingLoad(position, offset, access, result, loaded);
             EmitGrouped(
                 group,
                 instruction.Immediate,
@@ -61,11 +53,35 @@ internal sealed partial class FunctionEmitter
                     EmitIndirectLoad(access, result);
                     _il.Emit(OpCodes.Br, loaded);
                 });
+            _il.MarkLabel(loaded);
+            Push(Node.Slot(access.Type, depth));
         }
         else
         {
             EmitEffectiveAddress(address, instructionOffset);
             _il.Emit(OpCodes.Stloc, AddressLocal);
+            EmitLoadAtAddress(position, in instruction, access);
+        }
+    }
+
+    // The effective address has been computed.
+    private void EmitLoadAtAddress(int position, in Instruction instruction, MemoryAccess access)
+    {
+        int depth = _stack.Count;
+        LocalBuilder result = SlotLocal(depth, access.Type);
+        int offset = instruction.Offset;
+        if (_style == AccessStyle.Called)
+        {
+            EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
+        }
+        else if (_style == AccessStyle.Contiguous)
+        {
+            EmitContiguousLoad(offset, access, result);
+        }
+        else
+        {
+            Label loaded = _il.DefineLabel();
+            Action miss = MissingLoad(position, offset, access, result, loaded);
             bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
             if (!isAligned)
             {
@@ -74,9 +90,9 @@ internal sealed partial class FunctionEmitter
 
             EmitTranslation(0, miss, isAligned ? access.Size : 1);
             EmitIndirectLoad(access, result);
+            _il.MarkLabel(loaded);
         }
 
-        _il.MarkLabel(loaded);
         Push(Node.Slot(access.Type, depth));
     }
 
@@ -112,7 +128,7 @@ internal sealed partial class FunctionEmitter
                 () =>
                 {
                     EmitNode(value);
-                    _il.Emit(access.Indirect);
+                    EmitIndirectStore(access);
                 },
                 () =>
                 {
@@ -120,7 +136,7 @@ internal sealed partial class FunctionEmitter
                     _il.Emit(OpCodes.Stloc, AddressLocal);
                     EmitTranslation(TranslationWindow.StoreTableDistance, miss, access.Size);
                     EmitNode(value);
-                    _il.Emit(access.Indirect);
+                    EmitIndirectStore(access);
                     _il.Emit(OpCodes.Br, stored);
                 });
         }
@@ -139,7 +155,7 @@ internal sealed partial class FunctionEmitter
             EmitTranslation(
                 TranslationWindow.StoreTableDistance, MissingStore(position, offset, access, value, stored), isAligned ? access.Size : 1);
             EmitNode(value);
-            _il.Emit(access.Indirect);
+            EmitIndirectStore(access);
         }
 
         _il.MarkLabel(stored);
@@ -147,13 +163,34 @@ internal sealed partial class FunctionEmitter
 
     private void EmitIndirectLoad(MemoryAccess access, LocalBuilder result)
     {
-        _il.Emit(access.Indirect);
+        if (access.Size == VectorBytes)
+        {
+            EmitLoadIndirect(_il, ValType.V128);
+        }
+        else
+        {
+            _il.Emit(access.Indirect);
+        }
+
         if (access.Extension is OpCode extension)
         {
             _il.Emit(extension);
         }
 
+        access.Vector?.Emit(_il);
         _il.Emit(OpCodes.Stloc, result);
+    }
+
+    private void EmitIndirectStore(MemoryAccess access)
+    {
+        if (access.Size == VectorBytes)
+        {
+            EmitStoreIndirect(_il, ValType.V128);
+        }
+        else
+        {
+            _il.Emit(access.Indirect);
+        }
     }
 
     private void EmitEffectiveAddress(Node address, long offset)
@@ -251,14 +288,14 @@ internal sealed partial class FunctionEmitter
         }
 
         List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, [.. saved.Select(entry => entry.Value)], []);
+        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, loaded, saved.Select(entry => Restored(entry)), () =>
+            AddEntry(site, loaded, saved.Select(entry => entry.Node), () =>
             {
                 EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset);
                 ForgetGroupsAcross(position);
-            }, skipped: 1);
+            }, skippedUnits: 1);
         }
 
         List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
@@ -273,14 +310,14 @@ internal sealed partial class FunctionEmitter
         }
 
         List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, [.. saved.Select(entry => entry.Value)], []);
+        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, stored, saved.Select(entry => Restored(entry)), () =>
+            AddEntry(site, stored, saved.Select(entry => entry.Node), () =>
             {
                 EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset);
                 ForgetGroupsAcross(position);
-            }, skipped: 2);
+            }, skippedUnits: 1 + access.Type.Units);
         }
 
         List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
@@ -358,11 +395,19 @@ internal sealed partial class FunctionEmitter
         EmitUnless(OpCodes.Bne_Un, EmitDefaultReturn);
     }
 
-    // The raw bytes, zero-extended to 64 bits, as the instruction's value.
+    // The raw bytes, zero-extended to 64 bits, as the instruction's value. All of a vector's come as they are.
     private void EmitFromBits(MemoryAccess access)
     {
         switch (access.Type)
         {
+            case ValType.V128:
+                if (access.Vector?.Operands[0] == ValType.I32)
+                {
+                    _il.Emit(OpCodes.Conv_I4);
+                }
+
+                access.Vector?.Emit(_il);
+                return;
             case ValType.F32:
                 _il.Emit(OpCodes.Conv_I4);
                 NumericInstructions.Emit(_il, Opcode.F32ReinterpretI32);

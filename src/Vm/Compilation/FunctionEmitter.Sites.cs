@@ -21,26 +21,27 @@ internal sealed partial class FunctionEmitter
 
     /// <summary>What a twin does to be entered at a site.</summary>
     private readonly record struct TwinEntry(
-        int Site, Label Target, Node?[] Restored, Action? First, int Skipped, TwinLoop[] Loops);
+        int Site, Label Target, Node[] Restored, Action? First, int SkippedUnits, TwinLoop[] Loops);
 
     /// <summary>A loop of the twin: a site within it is entered through its header, so that it stays a loop for the JIT.</summary>
     private sealed record TwinLoop(Label Header, Label Dispatch, int FirstSite);
 
-    private int AddSite(SiteKind kind, int offset, SiteValue[] values, ValType[] results)
+    private int AddSite(SiteKind kind, int offset, IEnumerable<SiteValue> values, ValType[] results)
     {
         if (_form == CodeForm.Continuation)
         {
             return _sites.FindIndex(site => site.Kind == kind && site.Offset == offset);
         }
 
-        _savedValues += values.Length;
+        SiteValue[] units = SiteValue.ToUnits(values);
+        _savedValues += units.Length;
         if (_savedValues > SavedValuesMax)
         {
             throw new WasmFormatException(
                 offset, $"function {_code.FunctionIndex} keeps too many values alive over its calls, loops and memory accesses (more than {SavedValuesMax})");
         }
 
-        _sites.Add(new Site(kind, offset, values, results, kind == SiteKind.Access ? null : OpenHeights()));
+        _sites.Add(new Site(kind, offset, units, results, kind == SiteKind.Access ? null : OpenHeights()));
         return _sites.Count - 1;
     }
 
@@ -85,12 +86,8 @@ internal sealed partial class FunctionEmitter
 
     // A continuation's operand stack has slots where the twin's has constants or locals: what is saved is what the twin takes up.
     private List<(SiteValue Value, Node Node)> PassingValuesOf(int site, List<(SiteValue Value, Node Node)> values) => _form == CodeForm.Continuation
-        ? [.. _sites[site].Values.Select(value => (value, value.IsStack ? _stack[value.Index] : Node.Local(value.Type, value.Index)))]
+        ? [.. _sites[site].Values.Where(value => !value.IsHighHalf).Select(value => (value, value.IsStack ? _stack[value.Index] : Node.Local(value.Type, value.Index)))]
         : values;
-
-    private static Node? Restored((SiteValue Value, Node Node) entry) => entry.Node.Kind == NodeKind.Constant ? null : entry.Node;
-
-    private static Node? Restored(SiteValue value) => Node.Local(value.Type, value.Index);
 
     /// <summary>Tests whether the stack is to be captured; if so goes to a cold block, which must not come back.</summary>
     private void EmitPoll(Action cold)
@@ -110,12 +107,12 @@ internal sealed partial class FunctionEmitter
     }
 
     /// <summary>Saves a record of the given values.</summary>
-    private void EmitSave(int site, SiteKind kind, int resultCount, List<Node> values)
+    private void EmitSave(int site, SiteKind kind, int resultUnits, List<Node> values)
     {
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(_code.FunctionIndex);
         EmitInt(SavedRecord.Pack(site, kind));
-        EmitInt(resultCount);
+        EmitInt(resultUnits);
         if (values.Count <= ModuleCompiler.SaverValuesMax)
         {
             var types = new Type[values.Count];
@@ -131,16 +128,18 @@ internal sealed partial class FunctionEmitter
 
         // A saver with this many parameters would cost more than storing in place.
         LocalBuilder record = Scratch(typeof(nint));
-        EmitInt(values.Count);
+        EmitInt(values.Sum(value => value.Type.Units));
         _il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
         _il.Emit(OpCodes.Stloc, record);
-        for (int index = 0; index < values.Count; index++)
+        int unit = 0;
+        foreach (Node value in values)
         {
             _il.Emit(OpCodes.Ldloc, record);
-            EmitInt(index * sizeof(long));
+            EmitInt(unit * sizeof(long));
             _il.Emit(OpCodes.Add);
-            EmitNode(values[index]);
-            _il.Emit(StoreIndirect(values[index].Type));
+            EmitNode(value);
+            EmitStoreIndirect(_il, value.Type);
+            unit += value.Type.Units;
         }
     }
 
@@ -171,8 +170,8 @@ internal sealed partial class FunctionEmitter
 
     private void EndTwinLoop() => _openLoops.RemoveAt(_openLoops.Count - 1);
 
-    private void AddEntry(int site, Label target, IEnumerable<Node?> restored, Action? first = null, int skipped = 0) =>
-        _entries.Add(new TwinEntry(site, target, [.. restored], first, skipped, [.. _openLoops]));
+    private void AddEntry(int site, Label target, IEnumerable<Node> restored, Action? first = null, int skippedUnits = 0) =>
+        _entries.Add(new TwinEntry(site, target, [.. restored], first, skippedUnits, [.. _openLoops]));
 
     private void EmitDispatchTable()
     {
@@ -244,11 +243,13 @@ internal sealed partial class FunctionEmitter
     private void EmitRestoration(TwinEntry entry)
     {
         entry.First?.Invoke();
-        for (int index = 0; index < entry.Restored.Length; index++)
+        int unit = entry.SkippedUnits;
+        foreach (Node node in entry.Restored)
         {
-            if (entry.Restored[index] is Node node)
+            // A constant is known anyway.
+            if (node.Kind != NodeKind.Constant)
             {
-                EmitRecordValue(entry.Skipped + index, node.Type);
+                EmitRecordValue(unit, node.Type);
                 if (node.Kind == NodeKind.Local)
                 {
                     StoreLocal(node.Index);
@@ -258,15 +259,17 @@ internal sealed partial class FunctionEmitter
                     _il.Emit(OpCodes.Stloc, SlotLocal(node.Index, node.Type));
                 }
             }
+
+            unit += node.Type.Units;
         }
     }
 
     /// <summary>Loads a value of the record that the twin is entered with.</summary>
-    private void EmitRecordValue(int index, ValType type)
+    private void EmitRecordValue(int unit, ValType type)
     {
         _il.Emit(OpCodes.Ldloc, _record!);
-        EmitInt(SavedRecord.HeadBytes + (index * sizeof(long)));
+        EmitInt(SavedRecord.HeadBytes + (unit * sizeof(long)));
         _il.Emit(OpCodes.Add);
-        _il.Emit(LoadIndirect(type));
+        EmitLoadIndirect(_il, type);
     }
 }

@@ -1,4 +1,5 @@
 using System.Reflection.Emit;
+using System.Runtime.Intrinsics;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 
@@ -21,26 +22,72 @@ internal sealed partial class FunctionEmitter
         ValType.I32 => typeof(int),
         ValType.F32 => typeof(float),
         ValType.F64 => typeof(double),
+        ValType.V128 => typeof(Vector128<byte>),
         _ => typeof(long),
     };
 
-    /// <summary>The instruction that loads a value of the type from an address.</summary>
-    public static OpCode LoadIndirect(ValType type) => type switch
+    /// <summary>Loads a value of the type from an address.</summary>
+    public static void EmitLoadIndirect(ILGenerator il, ValType type)
     {
-        ValType.I32 => OpCodes.Ldind_I4,
-        ValType.F32 => OpCodes.Ldind_R4,
-        ValType.F64 => OpCodes.Ldind_R8,
-        _ => OpCodes.Ldind_I8,
-    };
+        if (type == ValType.V128)
+        {
+            // Units are aligned to 8 bytes, and so is the memory that programs say is aligned.
+            il.Emit(OpCodes.Unaligned, (byte)1);
+            il.Emit(OpCodes.Ldobj, typeof(Vector128<byte>));
+            return;
+        }
 
-    /// <summary>The instruction that stores a value of the type to an address.</summary>
-    public static OpCode StoreIndirect(ValType type) => type switch
+        il.Emit(type switch
+        {
+            ValType.I32 => OpCodes.Ldind_I4,
+            ValType.F32 => OpCodes.Ldind_R4,
+            ValType.F64 => OpCodes.Ldind_R8,
+            _ => OpCodes.Ldind_I8,
+        });
+    }
+
+    /// <summary>Stores a value of the type to an address.</summary>
+    public static void EmitStoreIndirect(ILGenerator il, ValType type)
     {
-        ValType.I32 => OpCodes.Stind_I4,
-        ValType.F32 => OpCodes.Stind_R4,
-        ValType.F64 => OpCodes.Stind_R8,
-        _ => OpCodes.Stind_I8,
-    };
+        if (type == ValType.V128)
+        {
+            il.Emit(OpCodes.Unaligned, (byte)1);
+            il.Emit(OpCodes.Stobj, typeof(Vector128<byte>));
+            return;
+        }
+
+        il.Emit(type switch
+        {
+            ValType.I32 => OpCodes.Stind_I4,
+            ValType.F32 => OpCodes.Stind_R4,
+            ValType.F64 => OpCodes.Stind_R8,
+            _ => OpCodes.Stind_I8,
+        });
+    }
+
+    /// <summary>Loads zero, or null.</summary>
+    public static void EmitZero(ILGenerator il, ValType type)
+    {
+        switch (type)
+        {
+            case ValType.I32:
+                il.Emit(OpCodes.Ldc_I4_0);
+                break;
+            case ValType.F32:
+                il.Emit(OpCodes.Ldc_R4, 0f);
+                break;
+            case ValType.F64:
+                il.Emit(OpCodes.Ldc_R8, 0d);
+                break;
+            case ValType.V128:
+                il.Emit(OpCodes.Call, RuntimeMethods.VectorZero);
+                break;
+            default:
+                il.Emit(OpCodes.Ldc_I4_0);
+                il.Emit(OpCodes.Conv_I8);
+                break;
+        }
+    }
 
     private void Push(Node node)
     {
@@ -146,7 +193,7 @@ internal sealed partial class FunctionEmitter
         switch (node.Kind)
         {
             case NodeKind.Constant:
-                EmitConstant(node.Type, node.Bits);
+                EmitConstant(node.Type, node.Bits, node.HighBits);
                 break;
             case NodeKind.Local:
                 LoadLocal(node.Index);
@@ -156,7 +203,7 @@ internal sealed partial class FunctionEmitter
                 break;
             case NodeKind.Global:
                 EmitGlobalAddress(node.Index);
-                _il.Emit(LoadIndirect(node.Type));
+                EmitLoadIndirect(_il, node.Type);
                 break;
             case NodeKind.Address:
                 _il.Emit(OpCodes.Ldloc, AddressLocal);
@@ -178,6 +225,18 @@ internal sealed partial class FunctionEmitter
     // promotion to x, which does not: there a constant comes from where the JIT cannot see it.
     private void EmitOperator(Node node)
     {
+        if (node.Opcode == Opcode.I8x16Shuffle)
+        {
+            EmitShuffle(node);
+            return;
+        }
+
+        if (VectorOperators.Find(node.Opcode) is VectorOperator vectorOperator)
+        {
+            EmitVectorOperator(node, vectorOperator);
+            return;
+        }
+
         bool isArithmetic = node.Opcode is (>= Opcode.F32Add and <= Opcode.F32Div) or (>= Opcode.F64Add and <= Opcode.F64Div);
         EmitOperand(node.First!, isArithmetic);
         if (node.Second is not null)
@@ -222,10 +281,13 @@ internal sealed partial class FunctionEmitter
             : isOne ? OneField : ZeroField);
     }
 
-    private void EmitConstant(ValType type, long bits)
+    private void EmitConstant(ValType type, long bits, long highBits = 0)
     {
         switch (type)
         {
+            case ValType.V128:
+                EmitVector(bits, highBits);
+                break;
             case ValType.I32:
                 EmitInt((int)bits);
                 break;
@@ -384,19 +446,21 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            EmitInt(CodeContext.GlobalsOffset + ((global - _module.ImportedGlobalCount) * sizeof(long)));
+            EmitInt(CodeContext.GlobalsOffset + _compiler.Globals.OffsetOf(global - _module.ImportedGlobalCount));
             _il.Emit(OpCodes.Add);
         }
     }
 
-    private void EmitSlotAddress(int slot)
+    private void EmitSlotAddress(int unit)
     {
         _il.Emit(OpCodes.Ldarg_0);
         _il.Emit(OpCodes.Ldfld, SlotsField);
-        if (slot > 0)
+        if (unit > 0)
         {
-            EmitInt(slot * sizeof(long));
+            EmitInt(unit * sizeof(long));
             _il.Emit(OpCodes.Add);
         }
     }
+
+    private void EmitSlotAddress(ReadOnlySpan<ValType> results, int index) => EmitSlotAddress(ValTypes.UnitsOf(results[..index]));
 }

@@ -159,7 +159,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label start = _il.DefineLabel();
-            AddEntry(site, start, values.Select(value => Restored(value)));
+            AddEntry(site, start, values.Select(value => Node.Local(value.Type, value.Index)));
             _il.MarkLabel(start);
         }
 
@@ -167,7 +167,7 @@ internal sealed partial class FunctionEmitter
         {
             if (local >= parameterCount)
             {
-                EmitConstant(_code.Locals[local], 0);
+                EmitZero(_il, _code.Locals[local]);
                 StoreLocal(local);
             }
         }
@@ -221,7 +221,7 @@ internal sealed partial class FunctionEmitter
     {
         if (_code.Type.Results.Length > 0)
         {
-            EmitConstant(_code.Type.Results[0], 0);
+            EmitZero(_il, _code.Type.Results[0]);
         }
 
         _il.Emit(OpCodes.Ret);
@@ -265,16 +265,28 @@ internal sealed partial class FunctionEmitter
             case Opcode.I32Const or Opcode.I64Const or Opcode.F32Const or Opcode.F64Const:
                 Push(Node.Constant(TypeOfConstant(opcode), instruction.Immediate));
                 break;
+            case Opcode.V128Const:
+                Push(Node.Constant(ValType.V128, instruction.Immediate, instruction.Immediate2));
+                break;
+            case Opcode.I8x16Shuffle:
+                PushShuffle(in instruction);
+                break;
             case Opcode.RefNull:
                 Push(Node.Constant(instruction.Type, 0));
                 break;
             case Opcode.RefFunc:
                 Push(Node.Constant(ValType.FuncRef, instruction.Index + 1L));
                 break;
-            case >= Opcode.I32Load and <= Opcode.I64Load32U:
+            case Opcode when MemoryAccess.IsLaneLoad(opcode):
+                EmitLaneLoad(position, in instruction);
+                break;
+            case Opcode when MemoryAccess.IsLoad(opcode):
                 EmitLoad(position, in instruction);
                 break;
-            case >= Opcode.I32Store and <= Opcode.I64Store32:
+            case Opcode when MemoryAccess.IsLaneStore(opcode):
+                EmitLaneStore(position, in instruction);
+                break;
+            case Opcode when MemoryAccess.IsStore(opcode):
                 EmitStore(position, in instruction);
                 break;
             case Opcode.MemorySize:
@@ -290,7 +302,7 @@ internal sealed partial class FunctionEmitter
                 EmitTruncation(in instruction);
                 break;
             default:
-                PushOperator(opcode);
+                PushOperator(in instruction);
                 break;
         }
 
@@ -305,8 +317,15 @@ internal sealed partial class FunctionEmitter
         _ => ValType.F64,
     };
 
-    private void PushOperator(Opcode opcode)
+    private void PushOperator(in Instruction instruction)
     {
+        Opcode opcode = instruction.Opcode;
+        if (VectorOperators.Find(opcode) is VectorOperator vectorOperator)
+        {
+            PushVectorOperator(opcode, vectorOperator, instruction.Lane);
+            return;
+        }
+
         if (!NumericInstructions.TryGetType(opcode, out _, out ValType second, out ValType result))
         {
             throw new InvalidOperationException($"The compiler does not know {opcode}.");
@@ -352,7 +371,7 @@ internal sealed partial class FunctionEmitter
         MaterialiseGlobalReaders();
         EmitGlobalAddress(global);
         EmitNode(value);
-        _il.Emit(StoreIndirect(_module.Globals[global].ValueType));
+        EmitStoreIndirect(_il, _module.Globals[global].ValueType);
     }
 
     private void EmitSelect()

@@ -18,7 +18,6 @@ internal static class ImportEmitter
     {
         FunctionType type = compiler.Module.FunctionTypeOf(function);
         ReadOnlySpan<ValType> parameters = type.Parameters;
-        var values = new SiteValue[parameters.Length];
         LocalBuilder? record = null;
         if (form == CodeForm.Twin)
         {
@@ -29,9 +28,9 @@ internal static class ImportEmitter
         }
 
         var arguments = new LocalBuilder[parameters.Length];
+        int unit = 0;
         for (int index = 0; index < parameters.Length; index++)
         {
-            values[index] = new SiteValue(false, index, parameters[index]);
             arguments[index] = il.DeclareLocal(FunctionEmitter.IlType(parameters[index]));
             if (record is null)
             {
@@ -40,21 +39,22 @@ internal static class ImportEmitter
             else
             {
                 il.Emit(OpCodes.Ldloc, record);
-                il.Emit(OpCodes.Ldc_I4, SavedRecord.HeadBytes + (index * sizeof(long)));
+                il.Emit(OpCodes.Ldc_I4, SavedRecord.HeadBytes + (unit * sizeof(long)));
                 il.Emit(OpCodes.Add);
-                il.Emit(FunctionEmitter.LoadIndirect(parameters[index]));
+                FunctionEmitter.EmitLoadIndirect(il, parameters[index]);
             }
 
             il.Emit(OpCodes.Stloc, arguments[index]);
 
             // The whole slot is written, so that a narrow argument is zero-extended.
-            EmitSlotAddress(il, index);
+            EmitSlotAddress(il, unit);
             il.Emit(OpCodes.Ldc_I4_0);
             il.Emit(OpCodes.Conv_I8);
             il.Emit(OpCodes.Stind_I8);
-            EmitSlotAddress(il, index);
+            EmitSlotAddress(il, unit);
             il.Emit(OpCodes.Ldloc, arguments[index]);
-            il.Emit(FunctionEmitter.StoreIndirect(parameters[index]));
+            FunctionEmitter.EmitStoreIndirect(il, parameters[index]);
+            unit += parameters[index].Units;
         }
 
         LocalBuilder outcome = il.DeclareLocal(typeof(int));
@@ -69,7 +69,7 @@ internal static class ImportEmitter
         if (type.Results.Length > 0)
         {
             EmitSlotAddress(il, 0);
-            il.Emit(FunctionEmitter.LoadIndirect(type.Results[0]));
+            FunctionEmitter.EmitLoadIndirect(il, type.Results[0]);
         }
 
         il.Emit(OpCodes.Ret);
@@ -91,37 +91,18 @@ internal static class ImportEmitter
         il.MarkLabel(giveUp);
         if (type.Results.Length > 0)
         {
-            EmitZero(il, type.Results[0]);
+            FunctionEmitter.EmitZero(il, type.Results[0]);
         }
 
         il.Emit(OpCodes.Ret);
-        return [new Site(SiteKind.Entry, 0, values, [], null)];
+        return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits(parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter))), [], null)];
     }
 
-    private static void EmitZero(ILGenerator il, ValType type)
-    {
-        il.Emit(OpCodes.Ldc_I4_0);
-        switch (type)
-        {
-            case ValType.I32:
-                break;
-            case ValType.F32:
-                il.Emit(OpCodes.Conv_R4);
-                break;
-            case ValType.F64:
-                il.Emit(OpCodes.Conv_R8);
-                break;
-            default:
-                il.Emit(OpCodes.Conv_I8);
-                break;
-        }
-    }
-
-    private static void EmitSlotAddress(ILGenerator il, int slot)
+    private static void EmitSlotAddress(ILGenerator il, int unit)
     {
         il.Emit(OpCodes.Ldarg_0);
         il.Emit(OpCodes.Ldfld, SlotsField);
-        il.Emit(OpCodes.Ldc_I4, slot * sizeof(long));
+        il.Emit(OpCodes.Ldc_I4, unit * sizeof(long));
         il.Emit(OpCodes.Add);
     }
 }

@@ -63,7 +63,7 @@ internal sealed class Liveness
     public int[] AliveAt(int position) => _aliveAt[position];
 
     private static bool IsSite(Opcode opcode) =>
-        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow or (>= Opcode.I32Load and <= Opcode.I64Store32);
+        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow || MemoryAccess.IsAccess(opcode);
 
     private static bool EndsBlock(Opcode opcode) => opcode is Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br
         or Opcode.BrIf or Opcode.BrTable or Opcode.Return or Opcode.Unreachable;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
+using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 using Module = Everheap.Vm.Modules.Module;
 
@@ -34,6 +35,7 @@ internal sealed class ModuleCompiler
     private ModuleCompiler(Module module, Addressing addressing, int stressInterval)
     {
         Module = module;
+        Globals = GlobalLayout.Of(module);
         Addressing = addressing;
         StressInterval = stressInterval;
         AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
@@ -60,6 +62,9 @@ internal sealed class ModuleCompiler
     }
 
     public Module Module { get; }
+
+    /// <summary>Where the module's own globals lie behind the context.</summary>
+    public GlobalLayout Globals { get; }
 
     /// <summary>How the code reaches the memory.</summary>
     public Addressing Addressing { get; }
@@ -123,7 +128,7 @@ internal sealed class ModuleCompiler
     /// <summary>The method that saves a record of values of the given types.</summary>
     public MethodInfo SaverOf(Type[] types)
     {
-        string key = string.Concat(types.Select(type => type == typeof(int) ? 'i' : type == typeof(long) ? 'l' : type == typeof(float) ? 'f' : 'd'));
+        string key = string.Concat(types.Select(type => type == typeof(int) ? 'i' : type == typeof(long) ? 'l' : type == typeof(float) ? 'f' : type == typeof(double) ? 'd' : 'v'));
         if (_savers.TryGetValue(key, out MethodBuilder? saver))
         {
             return saver;
@@ -138,24 +143,27 @@ internal sealed class ModuleCompiler
             il.Emit(OpCodes.Ldarg, argument);
         }
 
-        il.Emit(OpCodes.Ldc_I4, types.Length);
+        il.Emit(OpCodes.Ldc_I4, types.Sum(type => ValueTypeOf(type).Units));
         il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
         il.Emit(OpCodes.Stloc, values);
+        int unit = 0;
         for (int index = 0; index < types.Length; index++)
         {
             il.Emit(OpCodes.Ldloc, values);
-            il.Emit(OpCodes.Ldc_I4, index * sizeof(long));
+            il.Emit(OpCodes.Ldc_I4, unit * sizeof(long));
             il.Emit(OpCodes.Add);
             il.Emit(OpCodes.Ldarg, (short)(index + 4));
-            il.Emit(types[index] == typeof(int) ? OpCodes.Stind_I4
-                : types[index] == typeof(long) ? OpCodes.Stind_I8
-                : types[index] == typeof(float) ? OpCodes.Stind_R4 : OpCodes.Stind_R8);
+            FunctionEmitter.EmitStoreIndirect(il, ValueTypeOf(types[index]));
+            unit += ValueTypeOf(types[index]).Units;
         }
 
         il.Emit(OpCodes.Ret);
         _savers.Add(key, saver);
         return saver;
     }
+
+    private static ValType ValueTypeOf(Type type) =>
+        type == typeof(int) ? ValType.I32 : type == typeof(long) ? ValType.I64 : type == typeof(float) ? ValType.F32 : type == typeof(double) ? ValType.F64 : ValType.V128;
 
     private static string NameOf(int function) => string.Create(CultureInfo.InvariantCulture, $"f{function}");
 

@@ -42,8 +42,11 @@ internal sealed class Node
 
     public Opcode Opcode { get; private init; }
 
-    /// <summary>A constant's bits.</summary>
+    /// <summary>A constant's bits, its low half; a vector operator's lane; the first eight lanes of a shuffle.</summary>
     public long Bits { get; private init; }
+
+    /// <summary>A vector constant's high half; the last eight lanes of a shuffle.</summary>
+    public long HighBits { get; private init; }
 
     /// <summary>The local's or global's index, or the slot's depth.</summary>
     public int Index { get; private init; }
@@ -51,6 +54,8 @@ internal sealed class Node
     public Node? First { get; private init; }
 
     public Node? Second { get; private init; }
+
+    public Node? Third { get; private init; }
 
     public int Depth { get; private init; }
 
@@ -60,7 +65,7 @@ internal sealed class Node
     /// <summary>Whether the value depends on globals or the memory's size.</summary>
     public bool ReadsGlobals { get; private init; }
 
-    public static Node Constant(ValType type, long bits) => new() { Kind = NodeKind.Constant, Type = type, Bits = bits };
+    public static Node Constant(ValType type, long bits, long highBits = 0) => new() { Kind = NodeKind.Constant, Type = type, Bits = bits, HighBits = highBits };
 
     public static Node Local(ValType type, int index) => new() { Kind = NodeKind.Local, Type = type, Index = index };
 
@@ -73,22 +78,32 @@ internal sealed class Node
 
     public static Node Address() => new() { Kind = NodeKind.Address, Type = ValType.I64 };
 
-    public static Node Operator(ValType type, Opcode opcode, Node first, Node? second) => new()
+    /// <param name="type">The result's type.</param>
+    /// <param name="opcode">The operator.</param>
+    /// <param name="first">The first operand.</param>
+    /// <param name="second">The second, if there is one.</param>
+    /// <param name="third">The third, if there is one.</param>
+    /// <param name="bits">The lane, or the first lanes of a shuffle.</param>
+    /// <param name="highBits">The last lanes of a shuffle.</param>
+    public static Node Operator(ValType type, Opcode opcode, Node first, Node? second, Node? third = null, long bits = 0, long highBits = 0) => new()
     {
         Kind = NodeKind.Operator,
         Type = type,
         Opcode = opcode,
         First = first,
         Second = second,
-        Depth = 1 + Math.Max(first.Depth, second?.Depth ?? 0),
-        SlotMax = Math.Max(first.SlotMax, second?.SlotMax ?? -1),
-        ReadsGlobals = first.ReadsGlobals || (second?.ReadsGlobals ?? false),
+        Third = third,
+        Bits = bits,
+        HighBits = highBits,
+        Depth = 1 + Math.Max(first.Depth, Math.Max(second?.Depth ?? 0, third?.Depth ?? 0)),
+        SlotMax = Math.Max(first.SlotMax, Math.Max(second?.SlotMax ?? -1, third?.SlotMax ?? -1)),
+        ReadsGlobals = first.ReadsGlobals || (second?.ReadsGlobals ?? false) || (third?.ReadsGlobals ?? false),
     };
 
     public bool ReadsLocal(int index) => Kind switch
     {
         NodeKind.Local => Index == index,
-        NodeKind.Operator => First!.ReadsLocal(index) || (Second?.ReadsLocal(index) ?? false),
+        NodeKind.Operator => First!.ReadsLocal(index) || (Second?.ReadsLocal(index) ?? false) || (Third?.ReadsLocal(index) ?? false),
         _ => false,
     };
 }

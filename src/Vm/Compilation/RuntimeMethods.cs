@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.Intrinsics;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 using Module = Everheap.Vm.Modules.Module;
@@ -19,17 +20,22 @@ internal static class RuntimeMethods
     public static readonly MethodInfo F32OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F32OfBits))!;
     public static readonly MethodInfo F64OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F64OfBits))!;
 
+    public static readonly MethodInfo VectorZero = typeof(Vector128<byte>).GetProperty(nameof(Vector128<byte>.Zero))!.GetMethod!;
+    public static readonly MethodInfo VectorOfHalves = typeof(Vector128).GetMethod(nameof(Vector128.Create), [typeof(long), typeof(long)])!;
+
     private static readonly MethodInfo[] Loads =
     [
         Find(nameof(CompiledCode.Load8)), Find(nameof(CompiledCode.Load16)), Find(nameof(CompiledCode.Load32)), Find(nameof(CompiledCode.Load64)),
+        Find(nameof(CompiledCode.Load128)),
     ];
 
     private static readonly MethodInfo[] Stores =
     [
         Find(nameof(CompiledCode.Store8)), Find(nameof(CompiledCode.Store16)), Find(nameof(CompiledCode.Store32)), Find(nameof(CompiledCode.Store64)),
+        Find(nameof(CompiledCode.Store128)),
     ];
 
-    /// <summary>The method that loads so many bytes, zero-extended, whatever stands in the way.</summary>
+    /// <summary>The method that loads so many bytes, zero-extended to 8, or 16, whatever stands in the way.</summary>
     public static MethodInfo LoadOf(int size) => Loads[int.Log2(size)];
 
     /// <summary>The method that stores so many bytes, whatever stands in the way.</summary>
@@ -42,6 +48,7 @@ internal static class RuntimeMethods
         ValType.I32 => nameof(CompiledCode.ContinueInTwinI32),
         ValType.F32 => nameof(CompiledCode.ContinueInTwinF32),
         ValType.F64 => nameof(CompiledCode.ContinueInTwinF64),
+        ValType.V128 => nameof(CompiledCode.ContinueInTwinV128),
         _ => nameof(CompiledCode.ContinueInTwinI64),
     });
 

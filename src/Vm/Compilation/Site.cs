@@ -18,16 +18,26 @@ internal enum SiteKind
     Access = 3,
 }
 
-/// <summary>One live value at a site, in WebAssembly's terms.</summary>
+/// <summary>One live value at a site, in WebAssembly's terms, or the high half of one.</summary>
 /// <param name="IsStack">True for an operand-stack entry, false for a local.</param>
 /// <param name="Index">The entry's depth from the bottom, or the local's index.</param>
 /// <param name="Type">Its type.</param>
-internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type);
+/// <param name="IsHighHalf">Whether this is the high half of a vector, whose low half comes right before it.</param>
+internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type, bool IsHighHalf = false)
+{
+    /// <summary>Values by units of 8 bytes: a vector becomes two.</summary>
+    public static SiteValue[] ToUnits(IEnumerable<SiteValue> values) =>
+        [.. values.SelectMany(value => value.Type.Units == 1 ? (IEnumerable<SiteValue>)[value] : [value, value with { IsHighHalf = true }])];
+}
 
 /// <summary>A place at which a function can be left and entered again, with what is alive there.</summary>
 /// <param name="Kind">What kind of place.</param>
 /// <param name="Offset">The instruction's offset in the module's bytes.</param>
-/// <param name="Values">The live values in the order in which records hold them.</param>
+/// <param name="Values">The live values in the order in which records hold them, by units of 8 bytes.</param>
 /// <param name="Results">The types of the callee's results, at a call.</param>
 /// <param name="Heights">The operand stack's heights below the blocks that are open there, outermost first; null where all are 0. Not at a memory access.</param>
-internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, int[]? Heights);
+internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, int[]? Heights)
+{
+    /// <summary>The callee's results, by units of 8 bytes.</summary>
+    public SiteValue[] ResultUnits => SiteValue.ToUnits(Results.Select((type, index) => new SiteValue(true, index, type)));
+}

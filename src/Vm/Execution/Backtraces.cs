@@ -52,6 +52,12 @@ internal static class Backtraces
         for (int index = 0; index < count; index++)
         {
             (SiteValue value, ulong bits) = CapturedFrame.ReadValue(frame, index);
+            if (value.IsHighHalf && values.Count > 0)
+            {
+                values[^1] = values[^1] with { HighBits = bits };
+                continue;
+            }
+
             string name = value.IsStack
                 ? $"{(index < CapturedFrame.ValueCountOf(frame) ? "stack" : "result")} {value.Index}"
                 : module.LocalNames.TryGetValue((function, value.Index), out string? local) ? local : $"local {value.Index}";

@@ -16,11 +16,11 @@ namespace Everheap.Vm.Execution;
 ///     12     4  value count
 ///     16     4  result count
 ///     20     4  zero
-///     24   16n  values, then results: index (4), flags (2: 1 operand stack, 2 result), type (2), bits (8)
+///     24   16n  values, then results: index (4), flags (2: 1 operand stack, 2 result, 4 high half), type (2), bits (8)
 ///  24+16n    4  frame size in bytes, this field included
 ///  28+16n    4  zero
 /// </code>
-/// The size comes last, so that a stack of frames can be read from its top.
+/// A vector is two values, its low half first. The size comes last, so that a stack of frames can be read from its top.
 /// </summary>
 internal static class CapturedFrame
 {
@@ -34,6 +34,7 @@ internal static class CapturedFrame
 
     private const ushort StackFlag = 1;
     private const ushort ResultFlag = 2;
+    private const ushort HighHalfFlag = 4;
 
     public static int SizeOf(int valueCount, int resultCount) => HeadBytes + ((valueCount + resultCount) * ValueBytes) + TrailerBytes;
 
@@ -53,7 +54,7 @@ internal static class CapturedFrame
     {
         Span<byte> field = frame.Slice(HeadBytes + (position * ValueBytes), ValueBytes);
         BinaryPrimitives.WriteInt32LittleEndian(field, value.Index);
-        BinaryPrimitives.WriteUInt16LittleEndian(field[4..], (ushort)((value.IsStack ? StackFlag : 0) | (isResult ? ResultFlag : 0)));
+        BinaryPrimitives.WriteUInt16LittleEndian(field[4..], (ushort)((value.IsStack ? StackFlag : 0) | (isResult ? ResultFlag : 0) | (value.IsHighHalf ? HighHalfFlag : 0)));
         BinaryPrimitives.WriteUInt16LittleEndian(field[6..], (ushort)value.Type);
         BinaryPrimitives.WriteUInt64LittleEndian(field[8..], value.Type is ValType.I32 or ValType.F32 ? (uint)bits : bits);
     }
@@ -77,7 +78,8 @@ internal static class CapturedFrame
         var value = new SiteValue(
             (flags & StackFlag) != 0,
             BinaryPrimitives.ReadInt32LittleEndian(field),
-            (ValType)BinaryPrimitives.ReadUInt16LittleEndian(field[6..]));
+            (ValType)BinaryPrimitives.ReadUInt16LittleEndian(field[6..]),
+            (flags & HighHalfFlag) != 0);
         return (value, BinaryPrimitives.ReadUInt64LittleEndian(field[8..]));
     }
 

@@ -1,5 +1,6 @@
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
+using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
 
@@ -65,6 +66,9 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
     }
 
     /// <summary>Appends a frame that stands before a function's first instruction.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="entry">Its entry.</param>
+    /// <param name="arguments">Its arguments, by units of 8 bytes: two for a vector.</param>
     public void PushEntry(int function, Site entry, ReadOnlySpan<ulong> arguments)
     {
         var frame = new byte[CapturedFrame.SizeOf(arguments.Length, 0)];
@@ -106,23 +110,24 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
     private static int FrameBytesOf(SavedRecord* record, Func<int, Site[]> sitesOf)
     {
         Site site = sitesOf(record->Function)[record->Site];
-        return CapturedFrame.SizeOf(site.Values.Length, record->CalleeReturned != 0 ? site.Results.Length : 0);
+        return CapturedFrame.SizeOf(site.Values.Length, record->CalleeReturned != 0 ? ValTypes.UnitsOf(site.Results) : 0);
     }
 
     private static void WriteFrame(Span<byte> frame, SavedRecord* record, Site site)
     {
         bool hasReturned = record->CalleeReturned != 0;
         var bits = (ulong*)((byte*)record + SavedRecord.HeadBytes);
-        CapturedFrame.WriteHead(frame, record->Function, site, hasReturned, hasReturned ? site.Results.Length : 0);
+        SiteValue[] results = hasReturned ? site.ResultUnits : [];
+        CapturedFrame.WriteHead(frame, record->Function, site, hasReturned, results.Length);
         for (int index = 0; index < site.Values.Length; index++)
         {
             CapturedFrame.WriteValue(frame, index, site.Values[index], false, bits[index]);
         }
 
-        for (int index = 0; hasReturned && index < site.Results.Length; index++)
+        for (int index = 0; index < results.Length; index++)
         {
             int position = site.Values.Length + index;
-            CapturedFrame.WriteValue(frame, position, new SiteValue(true, index, site.Results[index]), true, bits[position]);
+            CapturedFrame.WriteValue(frame, position, results[index], true, bits[position]);
         }
     }
 

@@ -88,6 +88,9 @@ internal unsafe struct CodeContext
     /// <summary>As <see cref="Last8"/>, for 8 bytes.</summary>
     public long Last64;
 
+    /// <summary>As <see cref="Last8"/>, for 16 bytes.</summary>
+    public long Last128;
+
     /// <summary>Where saved records begin; a twin finds the record it is entered with here.</summary>
     public byte* SaveBase;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 
@@ -39,10 +40,10 @@ internal static unsafe class CompiledCode
     /// </summary>
     /// <returns>Where the values go.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static byte* BeginRecord(CodeContext* context, int function, int packedSite, int resultCount, int valueCount)
+    public static byte* BeginRecord(CodeContext* context, int function, int packedSite, int resultUnits, int valueUnits)
     {
         var kind = (SiteKind)(packedSite & 3);
-        int bytes = SavedRecord.HeadBytes + ((valueCount + resultCount) * sizeof(ulong));
+        int bytes = SavedRecord.HeadBytes + ((valueUnits + resultUnits) * sizeof(ulong));
         if (context->SaveEnd - context->SaveCursor < bytes)
         {
             Instance.Of(context).GrowSaveBuffer(bytes);
@@ -64,7 +65,7 @@ internal static unsafe class CompiledCode
             bool isRequested = Interlocked.Exchange(ref context->Poll, PollState.Unwinding) == PollState.Requested;
             context->Reason = (int)(isRequested ? UnwindReason.Capture : UnwindReason.StackSpill);
             record->CalleeReturned = kind == SiteKind.Call ? 1 : 0;
-            new ReadOnlySpan<ulong>(context->Slots, resultCount).CopyTo(new Span<ulong>(values + (valueCount * sizeof(ulong)), resultCount));
+            new ReadOnlySpan<ulong>(context->Slots, resultUnits).CopyTo(new Span<ulong>(values + (valueUnits * sizeof(ulong)), resultUnits));
         }
 
         context->SaveCursor += bytes;
@@ -153,6 +154,18 @@ internal static unsafe class CompiledCode
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector128<byte> ContinueInTwinV128(CodeContext* context, int function)
+    {
+        Vector128<byte> result;
+        do
+        {
+            result = ((delegate*<CodeContext*, Vector128<byte>>)NextOf(context, function))(context);
+        }
+        while (context->Left != LeftState.Nowhere);
+        return result;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load8(CodeContext* context, long address, int function, int offset)
     {
@@ -179,6 +192,21 @@ internal static unsafe class CompiledCode
     {
         byte* location = Translate(context, address, 8, 0);
         return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow((ulong)address, 8, function, offset);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static Vector128<byte> Load128(CodeContext* context, long address, int function, int offset)
+    {
+        byte* location = Translate(context, address, 16, 0);
+        if (location != null)
+        {
+            return Vector128.Load(location);
+        }
+
+        Span<byte> bytes = stackalloc byte[Vector128<byte>.Count];
+        bytes.Clear();
+        Instance.Of(context).LoadSlow((ulong)address, bytes, function, offset);
+        return Vector128.Create(bytes);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
@@ -234,6 +262,22 @@ internal static unsafe class CompiledCode
         else
         {
             Instance.Of(context).StoreSlow((ulong)address, 8, bits, function, offset);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void Store128(CodeContext* context, long address, Vector128<byte> value, int function, int offset)
+    {
+        byte* location = Translate(context, address, 16, TranslationWindow.StoreTableDistance);
+        if (location != null)
+        {
+            value.Store(location);
+        }
+        else
+        {
+            Span<byte> bytes = stackalloc byte[Vector128<byte>.Count];
+            value.CopyTo(bytes);
+            Instance.Of(context).StoreSlow((ulong)address, bytes, function, offset);
         }
     }
 

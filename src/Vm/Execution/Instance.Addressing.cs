@@ -80,5 +80,6 @@ internal sealed unsafe partial class Instance
         _context->Last16 = (long)reached - 2;
         _context->Last32 = (long)reached - 4;
         _context->Last64 = (long)reached - 8;
+        _context->Last128 = (long)reached - 16;
     }
 }

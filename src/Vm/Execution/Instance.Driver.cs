@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 using Everheap.Vm.Modules;
@@ -37,14 +38,14 @@ internal sealed unsafe partial class Instance
     private readonly Dictionary<(int Function, SiteKind Kind, int Offset), int> _siteNumbers = [];
     private readonly HashSet<int> _indexedFunctions = [];
 
-    /// <summary>The values that the last function to return gave, by position.</summary>
+    /// <summary>The values that the last function to return gave, by position, in units of 8 bytes: two for a vector.</summary>
     public ReadOnlySpan<ulong> Results => new(_context->Slots, _slotCount);
 
     /// <summary>The trap, after <see cref="RunOutcome.Trapped"/>.</summary>
     public (TrapKind Kind, int Function, int Offset) Trap =>
         ((TrapKind)_context->Trap, _context->TrapFunction, _context->TrapOffset);
 
-    /// <summary>Puts a call on top of the stack.</summary>
+    /// <summary>Puts a call on top of the stack. The arguments are in units of 8 bytes: two for a vector.</summary>
     public void PushCall(int function, ReadOnlySpan<ulong> arguments) =>
         _stack.PushEntry(function, _compiler.SitesOf(function)[0], arguments);
 
@@ -120,11 +121,11 @@ internal sealed unsafe partial class Instance
     public int CallHost(int function)
     {
         HostFunction import = _imports[function];
-        int argumentCount = import.Type.Parameters.Length;
-        Span<ulong> arguments = argumentCount <= SlotsMin ? stackalloc ulong[SlotsMin] : new ulong[argumentCount];
-        arguments = arguments[..argumentCount];
-        new ReadOnlySpan<ulong>(_context->Slots, argumentCount).CopyTo(arguments);
-        var results = new Span<ulong>(_context->Slots, import.Type.Results.Length);
+        int argumentUnits = ValTypes.UnitsOf(import.Type.Parameters);
+        Span<ulong> arguments = argumentUnits <= SlotsMin ? stackalloc ulong[SlotsMin] : new ulong[argumentUnits];
+        arguments = arguments[..argumentUnits];
+        new ReadOnlySpan<ulong>(_context->Slots, argumentUnits).CopyTo(arguments);
+        var results = new Span<ulong>(_context->Slots, ValTypes.UnitsOf(import.Type.Results));
         HostOutcome outcome = import.Body((GuestMemory?)_memory ?? NoMemory.Instance, arguments, results);
         DirtyLimitCheck?.Invoke();
         switch (outcome)
@@ -226,6 +227,11 @@ internal sealed unsafe partial class Instance
             case ValType.F64:
                 double real = ((delegate*<CodeContext*, double>)entry)(_context);
                 *result = BitConverter.DoubleToUInt64Bits(_context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinF64(_context, function) : real);
+                break;
+            case ValType.V128:
+                Vector128<byte> vector = ((delegate*<CodeContext*, Vector128<byte>>)entry)(_context);
+                vector = _context->Left != LeftState.Nowhere ? CompiledCode.ContinueInTwinV128(_context, function) : vector;
+                vector.Store((byte*)result);
                 break;
             default:
                 long wide = ((delegate*<CodeContext*, long>)entry)(_context);

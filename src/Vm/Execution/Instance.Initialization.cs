@@ -7,9 +7,15 @@ internal sealed unsafe partial class Instance
 {
     private void Initialize()
     {
-        for (int index = 0; index < _globalCount; index++)
+        for (int index = 0; index < Module.GlobalDeclarations.Count; index++)
         {
-            Globals[index] = Evaluate(Module.GlobalDeclarations[index].Initializer);
+            UInt128 value = Evaluate(Module.GlobalDeclarations[index].Initializer);
+            int global = Module.ImportedGlobalCount + index;
+            GlobalUnits(global)[0] = (ulong)value;
+            if (Module.Globals[global].ValueType.Units > 1)
+            {
+                GlobalUnits(global)[1] = (ulong)(value >> 64);
+            }
         }
 
         for (int index = 0; index < _tables.Length; index++)
@@ -53,22 +59,22 @@ internal sealed unsafe partial class Instance
         }
     }
 
-    // Constant expressions of WebAssembly 2.0 push one value.
-    private ulong Evaluate(ConstantExpression expression)
+    // Constant expressions of WebAssembly 2.0 push one value. Only a vector takes up more than the low half.
+    private UInt128 Evaluate(ConstantExpression expression)
     {
         var reader = new InstructionReader(Module.Bytes.Span, expression.Start, expression.End);
-        ulong value = 0;
+        UInt128 value = 0;
         while (reader.Read(out Instruction instruction))
         {
             value = instruction.Opcode switch
             {
                 Opcode.I32Const or Opcode.F32Const => (uint)instruction.Immediate,
                 Opcode.I64Const or Opcode.F64Const => (ulong)instruction.Immediate,
+                Opcode.V128Const => new UInt128((ulong)instruction.Immediate2, (ulong)instruction.Immediate),
                 Opcode.RefNull => 0,
                 Opcode.RefFunc => (ulong)instruction.Index + 1,
-                Opcode.GlobalGet => instruction.Index < _importedGlobals.Length
-                    ? _importedGlobals[instruction.Index]
-                    : Globals[instruction.Index - _importedGlobals.Length],
+                Opcode.GlobalGet => new UInt128(
+                    Module.Globals[instruction.Index].ValueType.Units > 1 ? GlobalUnits(instruction.Index)[1] : 0, GlobalUnits(instruction.Index)[0]),
                 _ => value,
             };
         }

@@ -9,40 +9,51 @@ internal sealed unsafe partial class Instance
     /// <returns>The bytes, zero-extended; 0 after a trap.</returns>
     public long LoadSlow(ulong address, int size, int function, int offset)
     {
-        if (!_memory!.IsInside(address, (ulong)size))
-        {
-            CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
-            return 0;
-        }
-
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         bytes.Clear();
-        int first = Math.Min(size, LinearMemoryPageRoom(address));
-        _memory.Window.ReadSpan(address, first).CopyTo(bytes);
-        if (first < size)
-        {
-            _memory.Window.ReadSpan(address + (ulong)first, size - first).CopyTo(bytes[first..]);
-        }
-
+        LoadSlow(address, bytes[..size], function, offset);
         return System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes);
     }
 
-    /// <summary>A store that missed: makes the page writable, or spreads a value over two, or traps.</summary>
-    public void StoreSlow(ulong address, int size, long bits, int function, int offset)
+    /// <summary>As <see cref="LoadSlow(ulong, int, int, int)"/>, of so many bytes as the value has, which are left as they are after a trap.</summary>
+    public void LoadSlow(ulong address, Span<byte> value, int function, int offset)
     {
-        if (!_memory!.IsInside(address, (ulong)size))
+        if (!_memory!.IsInside(address, (ulong)value.Length))
         {
             CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
             return;
         }
 
+        int first = Math.Min(value.Length, LinearMemoryPageRoom(address));
+        _memory.Window.ReadSpan(address, first).CopyTo(value);
+        if (first < value.Length)
+        {
+            _memory.Window.ReadSpan(address + (ulong)first, value.Length - first).CopyTo(value[first..]);
+        }
+    }
+
+    /// <summary>A store that missed: makes the page writable, or spreads a value over two, or traps.</summary>
+    public void StoreSlow(ulong address, int size, long bits, int function, int offset)
+    {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(bytes, bits);
-        int first = Math.Min(size, LinearMemoryPageRoom(address));
-        bytes[..first].CopyTo(_memory.Window.WriteSpan(address, first));
-        if (first < size)
+        StoreSlow(address, bytes[..size], function, offset);
+    }
+
+    /// <summary>As <see cref="StoreSlow(ulong, int, long, int, int)"/>, of so many bytes as the value has.</summary>
+    public void StoreSlow(ulong address, ReadOnlySpan<byte> value, int function, int offset)
+    {
+        if (!_memory!.IsInside(address, (ulong)value.Length))
         {
-            bytes[first..size].CopyTo(_memory.Window.WriteSpan(address + (ulong)first, size - first));
+            CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
+            return;
+        }
+
+        int first = Math.Min(value.Length, LinearMemoryPageRoom(address));
+        value[..first].CopyTo(_memory.Window.WriteSpan(address, first));
+        if (first < value.Length)
+        {
+            value[first..].CopyTo(_memory.Window.WriteSpan(address + (ulong)first, value.Length - first));
         }
 
         DirtyLimitCheck?.Invoke();
@@ -124,7 +135,7 @@ internal sealed unsafe partial class Instance
         {
             ulong reference = elements.Functions is int[] functions
                 ? (ulong)functions[source + index] + 1
-                : Evaluate(elements.Expressions![source + index]);
+                : (ulong)Evaluate(elements.Expressions![source + index]);
             _tables[table].Set(destination + index, reference);
         }
 

@@ -32,7 +32,7 @@ internal sealed unsafe partial class Instance : IDisposable
     private readonly bool[] _droppedElements;
     private readonly CapturedStack _stack;
     private readonly ProcessHeader _header;
-    private readonly int _globalCount;
+    private readonly GlobalLayout _globals;
     private readonly int _slotCount;
     private readonly ulong[] _savedGlobals;
     private readonly GCHandle _handle;
@@ -52,13 +52,13 @@ internal sealed unsafe partial class Instance : IDisposable
         _imports = imports;
         _importedGlobals = importedGlobals;
         _options = options;
-        _globalCount = module.GlobalDeclarations.Count;
-        _savedGlobals = new ulong[_globalCount];
+        _globals = GlobalLayout.Of(module);
+        _savedGlobals = new ulong[_globals.Units];
         _droppedData = new bool[module.Data.Count];
         _droppedElements = new bool[module.Elements.Count];
         _stack = new CapturedStack(heap, header.StackAddress, header.StackBytes);
         _handle = GCHandle.Alloc(this);
-        _slotCount = Math.Max(SlotsMin, module.Types.Select(type => Math.Max(type.Parameters.Length, type.Results.Length)).DefaultIfEmpty().Max());
+        _slotCount = Math.Max(SlotsMin, module.Types.Select(type => Math.Max(ValTypes.UnitsOf(type.Parameters), ValTypes.UnitsOf(type.Results))).DefaultIfEmpty().Max());
         _tables = new Table[module.Tables.Count];
         AllocateContext(options.CaptureEvery);
         if (module.Memories.Count > 0)
@@ -89,7 +89,7 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <param name="heap">An empty heap.</param>
     /// <param name="header">Filled with where things lie.</param>
     /// <param name="imports">The imported functions, in order.</param>
-    /// <param name="importedGlobals">The values of imported globals, in order; they must be immutable.</param>
+    /// <param name="importedGlobals">The values of imported globals, in order, a vector as two halves; they must be immutable.</param>
     /// <param name="options">How to run it.</param>
     /// <returns>The instance.</returns>
     /// <exception cref="WasmTrapException">An active segment does not fit its table or memory.</exception>
@@ -108,10 +108,13 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <summary>The instance that a context belongs to.</summary>
     public static Instance Of(CodeContext* context) => Unsafe.As<Instance>(GCHandle.FromIntPtr(context->Instance).Target!);
 
-    /// <summary>The bits of a global, zero-extended.</summary>
+    /// <summary>The bits of a global, zero-extended; of a vector, its low half.</summary>
     /// <param name="index">Its index, imported ones first.</param>
-    public ulong GlobalAt(int index) =>
-        index < _importedGlobals.Length ? _importedGlobals[index] : Globals[index - _importedGlobals.Length];
+    public ulong GlobalAt(int index) => *GlobalUnits(index);
+
+    /// <summary>The high half of a global that holds a vector.</summary>
+    /// <param name="index">Its index, imported ones first.</param>
+    public ulong HighHalfOfGlobalAt(int index) => GlobalUnits(index)[1];
 
     /// <summary>Asks the program to capture its stack at its next safepoint. Any thread.</summary>
     public void RequestCapture()
@@ -129,7 +132,7 @@ internal sealed unsafe partial class Instance : IDisposable
     public void Save()
     {
         ulong* globals = Globals;
-        for (int index = 0; index < _globalCount; index++)
+        for (int index = 0; index < _globals.Units; index++)
         {
             if (globals[index] != _savedGlobals[index])
             {
@@ -182,6 +185,10 @@ internal sealed unsafe partial class Instance : IDisposable
 
     private ulong* Globals => (ulong*)((byte*)_context + CodeContext.GlobalsOffset);
 
+    private ulong* GlobalUnits(int index) => index < Module.ImportedGlobalCount
+        ? _context->ImportedGlobals[index]
+        : Globals + _globals.UnitOf(index - Module.ImportedGlobalCount);
+
     private static Instance Begin(Instance instance, Action<Instance> fill)
     {
         try
@@ -203,7 +210,7 @@ internal sealed unsafe partial class Instance : IDisposable
         header.ModuleLength = (ulong)module.Bytes.Length;
         header.ModuleAddress = heap.Allocate(Math.Max(header.ModuleLength, 1));
         heap.Write(header.ModuleAddress, module.Bytes.Span);
-        header.GlobalsAddress = heap.Allocate((ulong)Math.Max(module.GlobalDeclarations.Count, 1) * sizeof(ulong));
+        header.GlobalsAddress = heap.Allocate((ulong)Math.Max(GlobalLayout.Of(module).Units, 1) * sizeof(ulong));
         header.SegmentsAddress = heap.Allocate((ulong)Math.Max(module.Data.Count + module.Elements.Count, 1));
         header.TablesAddress = heap.Allocate(PersistentHeap.PageSize + ((ulong)module.Tables.Count * Table.AddressSpaceBytes));
         header.StackAddress = heap.Allocate(CapturedStack.BytesMax);
@@ -217,7 +224,7 @@ internal sealed unsafe partial class Instance : IDisposable
     private void AllocateContext(int stressInterval)
     {
         _context = (CodeContext*)NativeMemory.AlignedAlloc(
-            (nuint)(CodeContext.GlobalsOffset + (_globalCount * sizeof(ulong))), 64);
+            (nuint)(CodeContext.GlobalsOffset + (_globals.Units * sizeof(ulong))), 64);
         *_context = default;
         _context->SaveBase = (byte*)NativeMemory.Alloc(SaveBufferBytes);
         _context->SaveCursor = _context->SaveBase;
@@ -230,20 +237,22 @@ internal sealed unsafe partial class Instance : IDisposable
         _context->OneSingle = 1;
         _context->StressInterval = stressInterval;
         _context->StressCountdown = stressInterval;
-        new Span<ulong>(Globals, _globalCount).Clear();
+        new Span<ulong>(Globals, _globals.Units).Clear();
         _importedGlobalCells = (ulong*)NativeMemory.AllocZeroed((nuint)Math.Max(_importedGlobals.Length, 1), sizeof(ulong));
-        _context->ImportedGlobals = (ulong**)NativeMemory.AllocZeroed((nuint)Math.Max(_importedGlobals.Length, 1), (nuint)sizeof(ulong*));
-        for (int index = 0; index < _importedGlobals.Length; index++)
+        _context->ImportedGlobals = (ulong**)NativeMemory.AllocZeroed((nuint)Math.Max(Module.ImportedGlobalCount, 1), (nuint)sizeof(ulong*));
+        _importedGlobals.CopyTo(new Span<ulong>(_importedGlobalCells, _importedGlobals.Length));
+        ulong* cell = _importedGlobalCells;
+        for (int index = 0; index < Module.ImportedGlobalCount; index++)
         {
-            _importedGlobalCells[index] = _importedGlobals[index];
-            _context->ImportedGlobals[index] = _importedGlobalCells + index;
+            _context->ImportedGlobals[index] = cell;
+            cell += Module.Globals[index].ValueType.Units;
         }
     }
 
     private void Restore()
     {
-        _heap.Read(_header.GlobalsAddress, new Span<byte>(Globals, _globalCount * sizeof(ulong)));
-        new ReadOnlySpan<ulong>(Globals, _globalCount).CopyTo(_savedGlobals);
+        _heap.Read(_header.GlobalsAddress, new Span<byte>(Globals, _globals.Units * sizeof(ulong)));
+        new ReadOnlySpan<ulong>(Globals, _globals.Units).CopyTo(_savedGlobals);
         Span<byte> length = stackalloc byte[sizeof(ulong)];
         for (int index = 0; index < _tables.Length; index++)
         {

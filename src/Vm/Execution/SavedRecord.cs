@@ -4,7 +4,7 @@ using Everheap.Vm.Compilation;
 namespace Everheap.Vm.Execution;
 
 /// <summary>
-/// The head of a frame that compiled code saved in native memory: after it come the site's values, then the callee's results, 8 bytes each.
+/// The head of a frame that compiled code saved in native memory: after it come the site's values, then the callee's results, in units of 8 bytes: two for a vector, its low half first.
 /// Records live from a capture to its end only; what is stored is <see cref="CapturedStack"/>'s form.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -43,11 +43,26 @@ public static class ValTypes
             }
             : type;
 
+        /// <summary>How many 8-byte units a value takes up in slots, saved records, globals and captured frames: two for a vector, its low half first.</summary>
+        internal int Units => type == ValType.V128 ? 2 : 1;
+
         /// <summary>The same reference, which may be null.</summary>
         public ValType AsNullable() => (ValType)((uint)type & ~NotNullFlag);
 
         /// <summary>The same reference, which cannot be null.</summary>
         public ValType AsNonNull() => (ValType)((uint)type | NotNullFlag);
+    }
+
+    /// <summary>How many 8-byte units values of some types take up together.</summary>
+    internal static int UnitsOf(ReadOnlySpan<ValType> types)
+    {
+        int units = types.Length;
+        foreach (ValType type in types)
+        {
+            units += type.Units - 1;
+        }
+
+        return units;
     }
 
     /// <summary>The type's name in the text format: <c>i32</c>, <c>funcref</c>, <c>(ref null 3)</c>.</summary>

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Everheap.Vm.Execution.Vectors;
@@ -30,21 +29,4 @@ internal static class VectorLanes
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<ulong> V128Load32x2U(long bits) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(bits).AsUInt32());
-
-    /// <summary>
-    /// <c>i8x16.shuffle</c> with lanes of both operands. The masks are constants: <paramref name="lanes"/> as in the instruction, and the lanes of each operand alone, with an index
-    /// that takes nothing where the other's lane is wanted.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Shuffle(Vector128<byte> left, Vector128<byte> right, Vector128<byte> lanes, Vector128<byte> leftLanes, Vector128<byte> rightLanes)
-    {
-        if (Avx512Vbmi.VL.IsSupported)
-        {
-            return Avx512Vbmi.VL.PermuteVar16x8x2(left, lanes, right);
-        }
-
-        return AdvSimd.Arm64.IsSupported
-            ? AdvSimd.Arm64.VectorTableLookup((left, right), lanes)
-            : Vector128.Shuffle(left, leftLanes) | Vector128.Shuffle(right, rightLanes);
-    }
 }
