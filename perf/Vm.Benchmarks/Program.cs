@@ -1,6 +1,7 @@
 using Everheap.Vm.Benchmarks.Children;
 using Everheap.Vm.Benchmarks.Comparison;
 using Everheap.Vm.Benchmarks.Programs;
+using Everheap.Vm.Benchmarks.Startup;
 
 namespace Everheap.Vm.Benchmarks;
 
@@ -28,6 +29,11 @@ internal static class Program
                 return EverheapChild.Run(module, rest, MemoryAddressing.Paged);
             case [ChildProcess.Switch, "wasmtime", var module, .. var rest]:
                 return WasmtimeChild.Run(module, rest);
+            case [ChildProcess.Switch, "startup", var module, .. var rest]:
+                return StartupChild.Run(module, rest);
+            case ["--large-module", var path, .. var rest]:
+                File.WriteAllBytes(path, LargeModule.Build(rest is [var count] ? int.Parse(count, System.Globalization.CultureInfo.InvariantCulture) : LargeModule.FunctionCount));
+                return 0;
             case ["--smoke", .. var rest]:
                 return Compare(ProgramSize.Smoke, 1, rest) && StartupBenchmarks.Run(inProcess: true) ? 0 : 1;
             case ["--full", .. var rest]:
