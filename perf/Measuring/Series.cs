@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Everheap.Measuring;
 
-/// <summary>Times of one thing, in nanoseconds an operation.</summary>
+/// <summary>Values of one thing: times in nanoseconds an operation, where nothing else is said.</summary>
 internal sealed class Series
 {
     private readonly List<double> _values = [];
@@ -17,7 +17,7 @@ internal sealed class Series
     /// <summary>Of fewer than a hundred values, the largest.</summary>
     public double P99 => Percentile(99);
 
-    public void Add(double nanoseconds) => _values.Add(nanoseconds);
+    public void Add(double value) => _values.Add(value);
 
     /// <summary>Runs something that does so many operations, and adds the time of one.</summary>
     public void Time(Action action, int operations = 1)

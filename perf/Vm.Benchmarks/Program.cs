@@ -1,77 +1,72 @@
+using System.Globalization;
 using Everheap.Vm.Benchmarks.Children;
-using Everheap.Vm.Benchmarks.Comparison;
-using Everheap.Vm.Benchmarks.Programs;
+using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Reports;
 using Everheap.Vm.Benchmarks.Startup;
 
 namespace Everheap.Vm.Benchmarks;
 
-/// <summary>Whole programs under Everheap and under Wasmtime, and with BenchmarkDotNet what comes before a program's first instruction.</summary>
+/// <summary>Whole programs under Everheap and beside its peers, and with BenchmarkDotNet what comes before a program's first instruction.</summary>
 internal static class Program
 {
-    private const int FullRuns = 3;
-
-    private const string Usage = """
-        usage: Everheap.Vm.Benchmarks --smoke | --full [--runs N] [--only NAME,NAME] | --startup
-
-          --smoke     every program once in a small size, and the start-up benchmarks in process; fails if any output is wrong
-          --full      every program in the size for figures, median of 3 (or of --runs N)
-          --only      only these programs
-          --startup   BenchmarkDotNet: decoding, validation, compilation, an empty program's whole life
-        """;
+    private const string StartupSwitch = "startup";
 
     private static int Main(string[] arguments)
     {
+        try
+        {
+            return Run(arguments);
+        }
+        catch (InvalidOperationException failure)
+        {
+            // Caught so that scratch folders are removed: an exception that nobody catches leaves them.
+            Console.Error.WriteLine(failure.Message);
+            return 1;
+        }
+    }
+
+    private static int Run(string[] arguments)
+    {
         switch (arguments)
         {
-            case [ChildProcess.Switch, "everheap", var module, .. var rest]:
-                return EverheapChild.Run(module, rest, MemoryAddressing.Automatic);
-            case [ChildProcess.Switch, "everheap-paged", var module, .. var rest]:
-                return EverheapChild.Run(module, rest, MemoryAddressing.Paged);
-            case [ChildProcess.Switch, "wasmtime", var module, .. var rest]:
-                return WasmtimeChild.Run(module, rest);
-            case [ChildProcess.Switch, "startup", var module, .. var rest]:
+            case [ManagedMachine.Switch, StartupSwitch, var module, .. var rest]:
                 return StartupChild.Run(module, rest);
+            case [ManagedMachine.Switch, var name, .. var rest] when AllMachines.FindManaged(name) is { } machine:
+                return machine.Run(ChildCommand.Parse(rest));
             case ["--large-module", var path, .. var rest]:
-                File.WriteAllBytes(path, LargeModule.Build(rest is [var count] ? int.Parse(count, System.Globalization.CultureInfo.InvariantCulture) : LargeModule.FunctionCount));
+                File.WriteAllBytes(path, LargeModule.Build(rest is [var count] ? int.Parse(count, CultureInfo.InvariantCulture) : LargeModule.FunctionCount));
                 return 0;
-            case ["--smoke", .. var rest]:
-                return Compare(ProgramSize.Smoke, 1, rest) && StartupBenchmarks.Run(inProcess: true) ? 0 : 1;
-            case ["--full", .. var rest]:
-                return Compare(ProgramSize.Default, FullRuns, rest) ? 0 : 1;
-            case ["--startup"]:
+            case ["--micro"]:
                 return StartupBenchmarks.Run(inProcess: false) ? 0 : 1;
+        }
+
+        using var machines = new AllMachines();
+        IEnumerable<string> names = machines.All.Select(machine => machine.Name);
+        switch (arguments)
+        {
+            case ["--smoke", .. var rest] when Options.TryParse(rest, new Options { IsSmoke = true, Rounds = 1 }, names, out Options? options):
+                Report.Run(options, machines, Console.Out);
+                return StartupBenchmarks.Run(inProcess: true) ? 0 : 1;
+            case ["--full", .. var rest] when Options.TryParse(rest, new Options(), names, out Options? options):
+                Report.Run(options, machines, Console.Out);
+                return 0;
             default:
-                Console.Error.WriteLine(Usage);
+                Console.Error.WriteLine(Usage(names));
                 return 2;
         }
     }
 
-    private static bool Compare(ProgramSize size, int runs, string[] options)
-    {
-        ProgramSet set = ProgramSet.Load(size);
-        for (int i = 0; i + 1 < options.Length; i += 2)
-        {
-            switch (options[i])
-            {
-                case "--runs":
-                    runs = int.Parse(options[i + 1], System.Globalization.CultureInfo.InvariantCulture);
-                    break;
-                case "--only":
-                    string[] names = options[i + 1].Split(',');
-                    set = set with { Programs = [.. set.Programs.Where(program => names.Contains(program.Name))] };
-                    break;
-            }
-        }
+    private static string Usage(IEnumerable<string> machines) => $"""
+        usage: Everheap.Vm.Benchmarks --smoke | --full [OPTIONS] | --micro | --large-module FILE [FUNCTIONS]
 
-        try
-        {
-            Console.WriteLine(MachineComparison.Run(set, runs));
-            return true;
-        }
-        catch (InvalidOperationException exception)
-        {
-            Console.Error.WriteLine(exception.Message);
-            return false;
-        }
-    }
+          --smoke            everything once in a small size, in seconds; fails if any output is wrong
+          --full             everything in the size for figures, as markdown: about 15 minutes
+            --sections A,B   only these: {string.Join(", ", Report.Names)}
+            --machines A,B   only these: {string.Join(", ", machines)}; those that are not installed are left out
+            --only A,B       only these programs
+            --rounds N       each machine runs each program N times, by turns, and the median counts; {Options.FullRounds} in a full run
+            --docs FOLDER    also enters the sections in FOLDER/benchmarks.md, between their markers, and writes FOLDER/plots/*.svg
+          --micro            BenchmarkDotNet: decoding, validation, an empty program's whole life
+          --large-module     writes the large module of the section {StartupReport.Name}
+        """;
 }

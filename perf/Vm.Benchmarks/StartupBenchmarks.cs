@@ -8,6 +8,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Everheap.Vm.Benchmarks.Programs;
 using Everheap.Vm.Modules;
+using Everheap.Vm.Tests.Guests;
 
 namespace Everheap.Vm.Benchmarks;
 
@@ -43,12 +44,11 @@ public class StartupBenchmarks
     [GlobalSetup]
     public void ReadModules()
     {
-        string root = ProgramSet.RepositoryRoot, large = Path.Combine(root, LargeModule);
+        string root = GuestCatalog.RepositoryRoot, large = Path.Combine(root, LargeModule);
         _smallModule = File.ReadAllBytes(Path.Combine(root, SmallModule));
         _largeModule = File.Exists(large) ? File.ReadAllBytes(large) : _smallModule;
-        string folder = Path.Combine(root, "artifacts", "bench");
-        Directory.CreateDirectory(folder);
-        _heapPath = Path.Combine(folder, $"startup.{Environment.ProcessId}.heap");
+        Directory.CreateDirectory(ProgramSet.WorkFolder);
+        _heapPath = Path.Combine(ProgramSet.WorkFolder, $"startup.{Environment.ProcessId}.heap");
     }
 
     /// <summary>A real program of 1 MB (SQLite), or the small sample where that is missing.</summary>

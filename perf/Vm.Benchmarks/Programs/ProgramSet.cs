@@ -1,91 +1,52 @@
-using System.Text.Json;
+using Everheap.Vm.Modules;
+using Everheap.Vm.Tests.Guests;
 
 namespace Everheap.Vm.Benchmarks.Programs;
 
-/// <summary>
-/// The programs to measure: the kernels of <c>../shared/guests/bench</c> beside the repository, or, where those are missing,
-/// the repository's own samples.
-/// </summary>
-/// <param name="Source">Where the programs come from, for the report.</param>
+/// <summary>Programs to measure.</summary>
+/// <param name="Source">Where they come from, for the report.</param>
 /// <param name="Programs">The programs, in the order in which they run.</param>
-internal sealed record ProgramSet(string Source, IReadOnlyList<GuestProgram> Programs)
+/// <param name="LeftOut">Those that Everheap does not run, with the reason.</param>
+internal sealed record ProgramSet(string Source, IReadOnlyList<GuestCase> Programs, IReadOnlyList<string> LeftOut)
 {
-    private const string SolutionFile = "Everheap.slnx";
+    /// <summary>Where files of a run are made: a heap file is to lie on the disk that the repository lies on.</summary>
+    public static string WorkFolder { get; } = Path.Combine(GuestCatalog.RepositoryRoot, "artifacts", "bench");
 
-    /// <summary>Reads the programs with the arguments of one size.</summary>
-    /// <exception cref="DirectoryNotFoundException">The repository was not found above the executable.</exception>
-    public static ProgramSet Load(ProgramSize size)
+    /// <summary>The kernels of <c>../shared/guests/bench</c> beside the repository, or, where those are missing, samples that need neither folders nor input.</summary>
+    /// <param name="isSmoke">In a small size, to see that everything works.</param>
+    public static ProgramSet Kernels(bool isSmoke) => GuestCatalog.HasSharedGuests
+        ? Of("shared/guests/bench", GuestCatalog.Kernels(isSmoke ? "smoke" : "default"))
+        : Of("samples", GuestCatalog.Samples().Where(sample =>
+            sample.Name.EndsWith(isSmoke ? " small" : " medium", StringComparison.Ordinal) && sample.Directories.Count == 0 && sample.StandardInputPath is null));
+
+    /// <summary>The applications of <c>../shared/guests/apps</c> in their longest case, or, for a smoke run, their shortest; the sample that uses folders where those are missing.</summary>
+    /// <param name="isSmoke">In a small size, where there is one.</param>
+    public static ProgramSet Applications(bool isSmoke) => GuestCatalog.HasSharedGuests
+        ? Of("shared/guests/apps", GuestCatalog.Commands("apps").GroupBy(application => application.ModulePath).SelectMany(cases => isSmoke ? cases.TakeLast(1) : cases.Take(1)))
+        : Of("samples", GuestCatalog.Samples().Where(sample => sample.Directories.Count > 0 && sample.Name.EndsWith(isSmoke ? " small" : " medium", StringComparison.Ordinal)));
+
+    /// <summary>Only some of the programs: those whose name, or its first word, is among the given ones.</summary>
+    public ProgramSet Only(IReadOnlyCollection<string> names) => names.Count == 0
+        ? this
+        : this with { Programs = [.. Programs.Where(program => names.Contains(program.Name) || names.Contains(program.Name.Split(' ')[0]))] };
+
+    private static ProgramSet Of(string source, IEnumerable<GuestCase> programs)
     {
-        string kernels = Path.Combine(RepositoryRoot, "..", "shared", "guests", "bench");
-        return Directory.Exists(kernels) ? LoadKernels(Path.GetFullPath(kernels), size) : LoadSamples(Path.Combine(RepositoryRoot, "samples"), size);
-    }
-
-    /// <summary>The folder that holds the solution file, found by walking up from the executable.</summary>
-    public static string RepositoryRoot { get; } = FindRepositoryRoot();
-
-    // expected.json: name -> { module, default: { args, line }, smoke: { args, line } }
-    private static ProgramSet LoadKernels(string folder, ProgramSize size)
-    {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
-        var programs = new List<GuestProgram>();
-        foreach (JsonProperty program in document.RootElement.EnumerateObject())
+        var taken = new List<GuestCase>();
+        var leftOut = new List<string>();
+        foreach (GuestCase program in programs)
         {
-            // Everheap refuses vector instructions by name: there is nothing to compare.
-            if (program.Name.EndsWith("_simd", StringComparison.Ordinal))
+            try
             {
-                continue;
+                Module.Load(program.ModulePath);
+                taken.Add(program);
             }
-
-            JsonElement run = program.Value.GetProperty(size == ProgramSize.Smoke ? "smoke" : "default");
-            programs.Add(new GuestProgram(
-                program.Name,
-                Path.Combine(folder, program.Value.GetProperty("module").GetString()!),
-                ReadStrings(run.GetProperty("args")),
-                run.GetProperty("line").GetString() + "\n"));
-        }
-
-        return new ProgramSet("shared/guests/bench", programs);
-    }
-
-    // cases.json: { samples: [ { module, cases: [ { name, args, dirs, stdin, stdout, ... } ] } ] }
-    private static ProgramSet LoadSamples(string folder, ProgramSize size)
-    {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "cases.json")));
-        var programs = new List<GuestProgram>();
-        foreach (JsonElement sample in document.RootElement.GetProperty("samples").EnumerateArray())
-        {
-            string module = sample.GetProperty("module").GetString()!;
-            foreach (JsonElement run in sample.GetProperty("cases").EnumerateArray())
+            catch (WasmFormatException exception) when (exception.UnsupportedFeature is not null)
             {
-                // Only what needs neither folders nor input: here the processor is measured.
-                bool small = run.GetProperty("name").GetString() == "small";
-                if (small == (size == ProgramSize.Smoke) && run.GetProperty("dirs").GetArrayLength() == 0
-                    && run.GetProperty("stdin").ValueKind == JsonValueKind.Null)
-                {
-                    programs.Add(new GuestProgram(
-                        $"{Path.GetFileNameWithoutExtension(module)} {run.GetProperty("name").GetString()}",
-                        Path.Combine(folder, module),
-                        ReadStrings(run.GetProperty("args")),
-                        File.ReadAllText(Path.Combine(folder, run.GetProperty("stdout").GetString()!))));
-                }
+                leftOut.Add($"{program.Name} ({exception.UnsupportedFeature})");
             }
         }
 
-        return new ProgramSet("samples", programs);
-    }
-
-    private static List<string> ReadStrings(JsonElement array) => [.. array.EnumerateArray().Select(item => item.GetString()!)];
-
-    private static string FindRepositoryRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, SolutionFile)))
-            {
-                return folder.FullName;
-            }
-        }
-
-        throw new DirectoryNotFoundException($"no {SolutionFile} above {AppContext.BaseDirectory}: run the benchmarks from a clone of the repository");
+        return new ProgramSet(source, taken, leftOut);
     }
 }

@@ -15,9 +15,8 @@ internal static class StartupChild
     public static int Run(string modulePath, string[] options)
     {
         double runtime = (DateTime.Now - HostProcess.GetCurrentProcess().StartTime).TotalMilliseconds;
-        string folder = Path.Combine(ProgramSet.RepositoryRoot, "artifacts", "bench");
-        Directory.CreateDirectory(folder);
-        string heapPath = Path.Combine(folder, $"startup.{Environment.ProcessId}.heap");
+        Directory.CreateDirectory(ProgramSet.WorkFolder);
+        string heapPath = Path.Combine(ProgramSet.WorkFolder, $"startup.{Environment.ProcessId}.heap");
         try
         {
             long started = Stopwatch.GetTimestamp();

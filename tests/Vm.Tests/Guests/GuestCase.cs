@@ -3,16 +3,16 @@ using System.Text.Json;
 namespace Everheap.Vm.Tests.Guests;
 
 /// <summary>A folder that the guest sees: a fresh scratch folder, filled with a copy of <c>From</c> if there is one.</summary>
-public sealed record GuestDirectory(string GuestPath, string? From);
+internal sealed record GuestDirectory(string GuestPath, string? From);
 
 /// <summary>A file that must be there afterwards; what is null is not compared.</summary>
-public sealed record GuestFile(string GuestPath, long? Bytes, string? Sha256, string? SameAs);
+internal sealed record GuestFile(string GuestPath, long? Bytes, string? Sha256, string? SameAs);
 
 /// <summary>
 /// One run of a program: what it is given and what must come out. Read from <c>cmd.json</c>, <c>cases.json</c> or
 /// <c>expected.json</c>, whose fields are described beside them.
 /// </summary>
-public sealed record GuestCase
+internal sealed record GuestCase
 {
     public required string Name { get; init; }
 

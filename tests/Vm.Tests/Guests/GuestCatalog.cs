@@ -4,10 +4,9 @@ using System.Text.Json;
 namespace Everheap.Vm.Tests.Guests;
 
 /// <summary>Finds the guest programs: the repository's samples, and those of <c>../shared/guests</c> beside the repository where they are.</summary>
-internal static class GuestCatalog
+internal static partial class GuestCatalog
 {
     private const string SolutionFile = "Everheap.slnx";
-    private const string MissingGuests = "../shared/guests is not beside the repository: its programs were not run";
 
     public static string RepositoryRoot { get; } = FindRepositoryRoot();
 
@@ -46,31 +45,24 @@ internal static class GuestCatalog
         }
     }
 
-    /// <summary>The kernels of <c>bench</c> in their small size; their <c>secs=</c> line varies.</summary>
-    public static IEnumerable<GuestCase> Kernels()
+    /// <summary>The kernels of <c>bench</c>; their <c>secs=</c> line varies.</summary>
+    /// <param name="size"><c>smoke</c>, some hundredths of a second each, or <c>default</c>, about a second.</param>
+    public static IEnumerable<GuestCase> Kernels(string size = "smoke")
     {
         string folder = Path.Combine(SharedGuests, "bench");
         foreach (JsonProperty kernel in ReadJson(Path.Combine(folder, "expected.json")).EnumerateObject())
         {
-            JsonElement smoke = kernel.Value.GetProperty("smoke");
-            byte[] line = Encoding.UTF8.GetBytes(smoke.GetProperty("line").GetString() + "\n");
+            JsonElement run = kernel.Value.GetProperty(size);
+            byte[] line = Encoding.UTF8.GetBytes(run.GetProperty("line").GetString() + "\n");
             yield return new GuestCase
             {
                 Name = kernel.Name,
                 ModulePath = Path.Combine(folder, kernel.Value.GetProperty("module").GetString()!),
-                Arguments = GuestCase.ReadStrings(smoke, "args"),
+                Arguments = GuestCase.ReadStrings(run, "args"),
                 ExpectedOutput = () => line,
                 VaryingLinePrefix = "secs=",
             };
         }
-    }
-
-    /// <summary>Makes test cases of guest cases, or one that says that they are missing.</summary>
-    public static IEnumerable<TestCaseData> TestCases(Func<IEnumerable<GuestCase>> cases, string missingName)
-    {
-        return HasSharedGuests
-            ? cases().Select(guest => new TestCaseData(guest).SetArgDisplayNames(guest.Name))
-            : [new TestCaseData((GuestCase?)null).SetArgDisplayNames(missingName).Ignore(MissingGuests)];
     }
 
     private static JsonElement ReadJson(string path)

@@ -1,9 +1,14 @@
 namespace Everheap.Vm.Tests.Guests;
 
-/// <summary>A fresh folder for one test, deleted with everything in it at the end.</summary>
+/// <summary>A fresh folder for one run, deleted with everything in it at the end.</summary>
 internal sealed class ScratchFolder : IDisposable
 {
-    public ScratchFolder() => FullPath = Directory.CreateTempSubdirectory("everheap-test-").FullName;
+    /// <param name="parent">Where it is made; null for the system's temporary folder.</param>
+    public ScratchFolder(string? parent = null)
+    {
+        FullPath = Path.Combine(parent ?? Path.GetTempPath(), $"everheap-{Environment.ProcessId}-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(FullPath);
+    }
 
     public string FullPath { get; }
 

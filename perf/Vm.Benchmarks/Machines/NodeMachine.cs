@@ -1,0 +1,25 @@
+using System.Diagnostics;
+using Everheap.Vm.Benchmarks.Children;
+using Everheap.Vm.Tests.Guests;
+
+namespace Everheap.Vm.Benchmarks.Machines;
+
+/// <summary>V8, with the system interface of node, where that is installed.</summary>
+internal sealed class NodeMachine : Machine
+{
+    private static readonly string Script = Path.Combine(AppContext.BaseDirectory, "Peers", "run-wasi.mjs");
+
+    private readonly string? _version = Tool.TryRun("node", "-p", "`V8 ${process.versions.v8} in node ${process.versions.node}`");
+
+    public NodeMachine()
+        : base("v8", "V8")
+    {
+    }
+
+    public override string Description => _version ?? "";
+
+    public override string? WhyMissing => _version is null ? "node is not installed" : null;
+
+    public override ProcessStartInfo Start(GuestCase? program, ChildCommand command) =>
+        new("node", ["--no-warnings", "--expose-gc", Script, .. command.ToArguments()]);
+}

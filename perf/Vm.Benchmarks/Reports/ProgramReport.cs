@@ -1,0 +1,170 @@
+using System.Globalization;
+using Everheap.Measuring;
+using Everheap.Measuring.Plots;
+using Everheap.Measuring.Reports;
+using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Programs;
+using Everheap.Vm.Benchmarks.Running;
+using Everheap.Vm.Tests.Guests;
+
+namespace Everheap.Vm.Benchmarks.Reports;
+
+/// <summary>
+/// Runs every program on every machine, in turn and in fresh processes, and compares the medians. The order is turned around from round to round, so that a drift of the machine's speed
+/// falls on all.
+/// </summary>
+internal static class ProgramReport
+{
+    /// <summary>Ratio to Wasmtime that is to be reached in one piece.</summary>
+    private const double Target = 1.2;
+
+    /// <summary>Runs a set of programs.</summary>
+    /// <exception cref="InvalidOperationException">A program failed, or gave something else than expected.</exception>
+    public static ReportSection Run(string name, ProgramSet set, Options options, IReadOnlyList<Machine> machines)
+    {
+        IReadOnlyList<GuestCase> programs = set.Only(options.Programs).Programs;
+        machines = [.. machines.Where(machine => programs.Any(machine.CanRun))];
+        var rows = new List<Row>();
+        foreach (GuestCase program in programs)
+        {
+            Progress.Tell($"{name}: {program.Name}");
+            rows.Add(Measure(program, machines, options.Rounds));
+        }
+
+        var section = new ReportSection(name);
+        if (rows.Count > 0)
+        {
+            Write(section, set, rows, machines, options.Rounds);
+        }
+
+        return section;
+    }
+
+    private static Row Measure(GuestCase program, IReadOnlyList<Machine> machines, int rounds)
+    {
+        var cells = machines.Where(machine => machine.CanRun(program)).ToDictionary(machine => machine, _ => new Cell());
+        byte[]? marked = MarkedModule.Create(File.ReadAllBytes(program.ModulePath));
+        using var folder = new ScratchFolder(ProgramSet.WorkFolder);
+        string markedPath = folder.File(Path.GetFileName(program.ModulePath));
+        if (marked is not null)
+        {
+            File.WriteAllBytes(markedPath, marked);
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            foreach (Machine machine in round % 2 == 0 ? cells.Keys : cells.Keys.Reverse())
+            {
+                Cell cell = cells[machine];
+                if (marked is not null)
+                {
+                    cell.FirstMilliseconds.Add(ProgramRun.UntilMark(machine, program, markedPath).Seconds * 1e3);
+                }
+
+                RunResult result = ProgramRun.Run(machine, program);
+                cell.Seconds.Add(result.ProgramSeconds);
+                cell.TotalSeconds.Add(result.TotalSeconds);
+                cell.PeakMebibytes.Add(result.PeakKibibytes / 1024.0);
+            }
+        }
+
+        return new Row(program.Name, cells);
+    }
+
+    private static void Write(ReportSection section, ProgramSet set, List<Row> rows, IReadOnlyList<Machine> machines, int rounds)
+    {
+        section.Add($"Programs of {set.Source}, median of {rounds}. {string.Join("; ", machines.Select(machine => $"{machine.Title}: {machine.Description}"))}.");
+        if (set.LeftOut.Count > 0)
+        {
+            section.Add($"Left out, because Everheap does not run them: {string.Join(", ", set.LeftOut)}.");
+        }
+
+        Machine? yardstick = machines.FirstOrDefault(machine => machine.Name == AllMachines.Yardstick);
+        Add(section, "Seconds of the program itself", rows, machines, cell => cell.Seconds, "0.000");
+        if (yardstick is not null)
+        {
+            AddRatios(section, $"The same, over {yardstick.Title}", rows, machines, yardstick, cell => cell.Seconds);
+            AddPlot(section, rows, machines, yardstick);
+        }
+
+        Add(section, "Seconds of the whole process", rows, machines, cell => cell.TotalSeconds, "0.00");
+        if (yardstick is not null)
+        {
+            AddRatios(section, $"The same, over {yardstick.Title}", rows, machines, yardstick, cell => cell.TotalSeconds);
+        }
+
+        Add(section, "Milliseconds from the start of the process to the program's first instruction", rows, machines, cell => cell.FirstMilliseconds, "0");
+        Add(section, "Peak of resident memory, MiB", rows, machines, cell => cell.PeakMebibytes, "0");
+        section.Add(Spread(rows));
+    }
+
+    private static void Add(ReportSection section, string title, List<Row> rows, IReadOnlyList<Machine> machines, Func<Cell, Series> values, string format)
+    {
+        var table = new MarkdownTable(["program", .. machines.Select(machine => machine.Title)]);
+        foreach (Row row in rows)
+        {
+            table.Add([row.Name, .. machines.Select(machine => row.Value(machine, values)?.ToString(format, CultureInfo.InvariantCulture) ?? "")]);
+        }
+
+        section.Add(title + ":");
+        section.Add(table);
+    }
+
+    private static void AddRatios(ReportSection section, string title, List<Row> rows, IReadOnlyList<Machine> machines, Machine yardstick, Func<Cell, Series> values)
+    {
+        IReadOnlyList<Machine> others = [.. machines.Where(machine => machine != yardstick)];
+        var table = new MarkdownTable(["program", .. others.Select(machine => machine.Title)]);
+        foreach (Row row in rows)
+        {
+            table.Add([row.Name, .. others.Select(machine => row.Ratio(machine, yardstick, values) is { } ratio ? Units.Ratio(ratio) : "")]);
+        }
+
+        table.Add(["**geometric mean**", .. others.Select(machine => $"**{Units.Ratio(GeometricMean(rows.Select(row => row.Ratio(machine, yardstick, values)).OfType<double>()))}**")]);
+        section.Add(title + ":");
+        section.Add(table);
+    }
+
+    private static void AddPlot(ReportSection section, List<Row> rows, IReadOnlyList<Machine> machines, Machine yardstick)
+    {
+        var chart = new BarChart($"Time over {yardstick.Title}'s, median: less is better", new Axis("ratio", Units.Ratio));
+        chart.Target(Target);
+        foreach (Row row in rows)
+        {
+            chart.Add(row.Name, machines.Where(machine => machine != yardstick).Select(machine => (machine.Title, row.Ratio(machine, yardstick, cell => cell.Seconds))));
+        }
+
+        section.AddPlot($"{section.Name}.svg", $"Time of each program over {yardstick.Title}'s", chart.ToString());
+    }
+
+    // How far to trust a median of few.
+    private static string Spread(List<Row> rows)
+    {
+        (string Where, double Share)[] spreads =
+        [
+            .. rows.SelectMany(row => row.Cells.Select(cell => ($"{row.Name} under {cell.Key.Title}", (cell.Value.Seconds.Percentile(100) / cell.Value.Seconds.Best) - 1))).OrderBy(spread => spread.Item2),
+        ];
+        return $"Slowest over fastest run of the same: {Units.Percent(spreads[spreads.Length / 2].Share)} apart in the median, {Units.Percent(spreads[^1].Share)} at most ({spreads[^1].Where}).";
+    }
+
+    private static double GeometricMean(IEnumerable<double> ratios) => Math.Exp(ratios.DefaultIfEmpty(double.NaN).Average(Math.Log));
+
+    /// <summary>What one machine gave for one program, round by round.</summary>
+    private sealed class Cell
+    {
+        public Series Seconds { get; } = new();
+
+        public Series TotalSeconds { get; } = new();
+
+        public Series FirstMilliseconds { get; } = new();
+
+        public Series PeakMebibytes { get; } = new();
+    }
+
+    private sealed record Row(string Name, IReadOnlyDictionary<Machine, Cell> Cells)
+    {
+        public double? Value(Machine machine, Func<Cell, Series> values) =>
+            Cells.TryGetValue(machine, out Cell? cell) && values(cell) is { Count: > 0 } series ? series.Median : null;
+
+        public double? Ratio(Machine machine, Machine yardstick, Func<Cell, Series> values) => Value(machine, values) / Value(yardstick, values);
+    }
+}
