@@ -45,7 +45,7 @@ internal static class Program
         switch (arguments)
         {
             case ["--smoke", .. var rest] when Options.TryParse(rest, new Options { IsSmoke = true, Rounds = 1 }, names, out Options? options):
-                Report.Run(options, machines, Console.Out);
+                SmokeDocument.Run(options, machines, Console.Out);
                 return StartupBenchmarks.Run(inProcess: true) ? 0 : 1;
             case ["--full", .. var rest] when Options.TryParse(rest, new Options(), names, out Options? options):
                 Report.Run(options, machines, Console.Out);

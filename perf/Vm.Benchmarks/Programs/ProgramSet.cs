@@ -19,10 +19,10 @@ internal sealed record ProgramSet(string Source, IReadOnlyList<GuestCase> Progra
         : Of("samples", GuestCatalog.Samples().Where(sample =>
             sample.Name.EndsWith(isSmoke ? " small" : " medium", StringComparison.Ordinal) && sample.Directories.Count == 0 && sample.StandardInputPath is null));
 
-    /// <summary>The applications of <c>../shared/guests/apps</c> in their longest case, or, for a smoke run, their shortest; the sample that uses folders where those are missing.</summary>
-    /// <param name="isSmoke">In a small size, where there is one.</param>
+    /// <summary>The applications of <c>../shared/guests/apps</c> in their longest case; the sample that uses folders where those are missing.</summary>
+    /// <param name="isSmoke">Those that have a short case, in that.</param>
     public static ProgramSet Applications(bool isSmoke) => GuestCatalog.HasSharedGuests
-        ? Of("shared/guests/apps", GuestCatalog.Commands("apps").GroupBy(application => application.ModulePath).SelectMany(cases => isSmoke ? cases.TakeLast(1) : cases.Take(1)))
+        ? Of("shared/guests/apps", GuestCatalog.Commands("apps").GroupBy(application => application.ModulePath).SelectMany(cases => isSmoke ? cases.Skip(1) : cases.Take(1)))
         : Of("samples", GuestCatalog.Samples().Where(sample => sample.Directories.Count > 0 && sample.Name.EndsWith(isSmoke ? " small" : " medium", StringComparison.Ordinal)));
 
     /// <summary>Only some of the programs: those whose name, or its first word, is among the given ones.</summary>

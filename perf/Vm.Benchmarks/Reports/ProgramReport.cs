@@ -28,7 +28,8 @@ internal static class ProgramReport
         foreach (GuestCase program in programs)
         {
             Progress.Tell($"{name}: {program.Name}");
-            rows.Add(Measure(program, machines, options.Rounds));
+            bool isMarked = !options.IsSmoke || rows.Count == 0;
+            rows.Add(Measure(program, [.. machines.Where(machine => machine.CanRun(program))], options.Rounds, isMarked));
         }
 
         var section = new ReportSection(name);
@@ -40,10 +41,10 @@ internal static class ProgramReport
         return section;
     }
 
-    private static Row Measure(GuestCase program, IReadOnlyList<Machine> machines, int rounds)
+    private static Row Measure(GuestCase program, IReadOnlyList<Machine> machines, int rounds, bool isMarked)
     {
-        var cells = machines.Where(machine => machine.CanRun(program)).ToDictionary(machine => machine, _ => new Cell());
-        byte[]? marked = MarkedModule.Create(File.ReadAllBytes(program.ModulePath));
+        var cells = machines.ToDictionary(machine => machine, _ => new Cell());
+        byte[]? marked = isMarked ? MarkedModule.Create(File.ReadAllBytes(program.ModulePath)) : null;
         using var folder = new ScratchFolder(ProgramSet.WorkFolder);
         string markedPath = folder.File(Path.GetFileName(program.ModulePath));
         if (marked is not null)
@@ -53,7 +54,7 @@ internal static class ProgramReport
 
         for (int round = 0; round < rounds; round++)
         {
-            foreach (Machine machine in round % 2 == 0 ? cells.Keys : cells.Keys.Reverse())
+            foreach (Machine machine in round % 2 == 0 ? machines : machines.Reverse())
             {
                 Cell cell = cells[machine];
                 if (marked is not null)
