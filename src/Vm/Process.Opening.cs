@@ -268,8 +268,10 @@ public sealed partial class Process
         Diagnostics = options.Diagnostics,
     };
 
+    // Before anything is created, so that a module that cannot be run leaves nothing behind.
     private static int StartOf(Module module)
     {
+        Unsupported.ThrowIfNotRunnable(module);
         foreach (Export export in module.Exports)
         {
             if (export.Kind == ExternalKind.Function && export.Name == "_start")

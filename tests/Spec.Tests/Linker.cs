@@ -24,7 +24,7 @@ internal sealed class Linker
     private const string TestModule = "spectest";
     private const int PrintedParametersMax = 2;
 
-    private static readonly Limits TestMemory = new(1, 2);
+    private static readonly MemoryType TestMemory = new(new Limits(1, 2));
     private static readonly TableType TestTable = new(ValType.FuncRef, new Limits(10, 20));
 
     private readonly Dictionary<string, ScriptInstance> _registered = new(StringComparer.Ordinal);

@@ -178,6 +178,7 @@ internal sealed class ScriptRunner : IDisposable
         try
         {
             module = ToModule(source);
+            Unsupported.ThrowIfNotRunnable(module);
         }
         catch (WasmFormatException e) when (e.UnsupportedFeature is not null && _fieldsLeftOut.Count > 0)
         {

@@ -20,7 +20,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitCallIndirect(int position, in Instruction instruction)
     {
-        FunctionType type = _module.Types[instruction.Index];
+        FunctionType type = _module.FunctionTypeAt(instruction.Index);
         int offset = instruction.Offset;
         LocalBuilder index = Scratch(typeof(int));
         LocalBuilder entry = Scratch(typeof(nint));

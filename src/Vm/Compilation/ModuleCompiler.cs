@@ -169,15 +169,10 @@ internal sealed class ModuleCompiler
 
     private static int[] NumberSignatures(Module module)
     {
-        var numbers = new Dictionary<FunctionType, int>();
         var signatures = new int[module.Types.Count];
         for (int index = 0; index < signatures.Length; index++)
         {
-            if (!numbers.TryGetValue(module.Types[index], out signatures[index]))
-            {
-                signatures[index] = numbers.Count + 1;
-                numbers.Add(module.Types[index], signatures[index]);
-            }
+            signatures[index] = module.CanonicalTypeIndex(index) + 1;
         }
 
         return signatures;

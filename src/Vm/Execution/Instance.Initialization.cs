@@ -20,7 +20,7 @@ internal sealed unsafe partial class Instance
 
         for (int index = 0; index < _tables.Length; index++)
         {
-            _tables[index].Grow(Module.Tables[index].Limits.Minimum, 0);
+            _tables[index].Grow((uint)Module.Tables[index].Limits.Minimum, 0);
         }
 
         for (int index = 0; index < Module.Elements.Count; index++)
@@ -59,26 +59,41 @@ internal sealed unsafe partial class Instance
         }
     }
 
-    // Constant expressions of WebAssembly 2.0 push one value. Only a vector takes up more than the low half.
+    /// <summary>The value of a constant expression (core specification, section 4.5.4). Only a vector takes up more than the low half.</summary>
     private UInt128 Evaluate(ConstantExpression expression)
     {
         var reader = new InstructionReader(Module.Bytes.Span, expression.Start, expression.End);
-        UInt128 value = 0;
-        while (reader.Read(out Instruction instruction))
+        var values = new Stack<UInt128>();
+        while (reader.Read(out Instruction instruction) && instruction.Opcode != Opcode.End)
         {
-            value = instruction.Opcode switch
-            {
-                Opcode.I32Const or Opcode.F32Const => (uint)instruction.Immediate,
-                Opcode.I64Const or Opcode.F64Const => (ulong)instruction.Immediate,
-                Opcode.V128Const => new UInt128((ulong)instruction.Immediate2, (ulong)instruction.Immediate),
-                Opcode.RefNull => 0,
-                Opcode.RefFunc => (ulong)instruction.Index + 1,
-                Opcode.GlobalGet => new UInt128(
-                    Module.Globals[instruction.Index].ValueType.Units > 1 ? GlobalUnits(instruction.Index)[1] : 0, GlobalUnits(instruction.Index)[0]),
-                _ => value,
-            };
+            values.Push(ConstantInstructions.IsArithmetic(instruction.Opcode)
+                ? Calculate(instruction.Opcode, (ulong)values.Pop(), (ulong)values.Pop())
+                : ValueOf(in instruction));
         }
 
-        return value;
+        return values.Pop();
     }
+
+    private UInt128 ValueOf(in Instruction instruction) => instruction.Opcode switch
+    {
+        Opcode.I32Const or Opcode.F32Const => (uint)instruction.Immediate,
+        Opcode.I64Const or Opcode.F64Const => (ulong)instruction.Immediate,
+        Opcode.V128Const => new UInt128((ulong)instruction.Immediate2, (ulong)instruction.Immediate),
+        Opcode.RefNull => 0,
+        Opcode.RefFunc => (ulong)instruction.Index + 1,
+        Opcode.GlobalGet => new UInt128(
+            Module.Globals[instruction.Index].ValueType.Units > 1 ? HighHalfOfGlobalAt(instruction.Index) : 0, GlobalAt(instruction.Index)),
+        _ => throw new InvalidOperationException($"{OpcodeNames.NameOf(instruction.Opcode)} cannot be evaluated"),
+    };
+
+    // The second operand was pushed last.
+    private static ulong Calculate(Opcode opcode, ulong second, ulong first) => opcode switch
+    {
+        Opcode.I32Add => (uint)first + (uint)second,
+        Opcode.I32Sub => (uint)((uint)first - (uint)second),
+        Opcode.I32Mul => (uint)first * (uint)second,
+        Opcode.I64Add => first + second,
+        Opcode.I64Sub => first - second,
+        _ => first * second,
+    };
 }

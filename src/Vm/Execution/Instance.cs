@@ -58,18 +58,18 @@ internal sealed unsafe partial class Instance : IDisposable
         _droppedElements = new bool[module.Elements.Count];
         _stack = new CapturedStack(heap, header.StackAddress, header.StackBytes);
         _handle = GCHandle.Alloc(this);
-        _slotCount = Math.Max(SlotsMin, module.Types.Select(type => Math.Max(ValTypes.UnitsOf(type.Parameters), ValTypes.UnitsOf(type.Results))).DefaultIfEmpty().Max());
+        _slotCount = Math.Max(SlotsMin, module.Types.Select(type => SlotsOf(type.Function)).DefaultIfEmpty().Max());
         _tables = new Table[module.Tables.Count];
         AllocateContext(options.CaptureEvery);
         if (module.Memories.Count > 0)
         {
-            _memory = new LinearMemory(heap, header.MemoryAddress, (uint)header.MemoryPages, module.Memories[0].Maximum);
+            _memory = new LinearMemory(heap, header.MemoryAddress, (uint)header.MemoryPages, (uint?)module.Memories[0].Limits.Maximum);
         }
 
         ulong elements = header.TablesAddress + PersistentHeap.PageSize;
         for (int index = 0; index < _tables.Length; index++)
         {
-            _tables[index] = new Table(heap, elements, module.Tables[index].Limits.Maximum, _context->Tables + index, Resolve);
+            _tables[index] = new Table(heap, elements, (uint?)module.Tables[index].Limits.Maximum, _context->Tables + index, Resolve);
             elements += Table.AddressSpaceBytes;
         }
 
@@ -92,18 +92,23 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <param name="importedGlobals">The values of imported globals, in order, a vector as two halves; they must be immutable.</param>
     /// <param name="options">How to run it.</param>
     /// <returns>The instance.</returns>
+    /// <exception cref="WasmFormatException">The module uses a feature that cannot be run.</exception>
     /// <exception cref="WasmTrapException">An active segment does not fit its table or memory.</exception>
     public static Instance Create(
         Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
     {
+        Unsupported.ThrowIfNotRunnable(module);
         Lay(module, heap, header);
         return Begin(new Instance(module, heap, header, imports, importedGlobals, options), instance => instance.Initialize());
     }
 
     /// <summary>Goes on with the instance that a heap holds.</summary>
     public static Instance Resume(
-        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options) =>
-        Begin(new Instance(module, heap, header, imports, importedGlobals, options), instance => instance.Restore());
+        Module module, PersistentHeap heap, ProcessHeader header, HostFunction[] imports, ulong[] importedGlobals, InstanceOptions options)
+    {
+        Unsupported.ThrowIfNotRunnable(module);
+        return Begin(new Instance(module, heap, header, imports, importedGlobals, options), instance => instance.Restore());
+    }
 
     /// <summary>The instance that a context belongs to.</summary>
     public static Instance Of(CodeContext* context) => Unsafe.As<Instance>(GCHandle.FromIntPtr(context->Instance).Target!);
@@ -183,6 +188,8 @@ internal sealed unsafe partial class Instance : IDisposable
         _handle.Free();
     }
 
+    private static int SlotsOf(FunctionType? type) => type is null ? 0 : Math.Max(ValTypes.UnitsOf(type.Parameters), ValTypes.UnitsOf(type.Results));
+
     private ulong* Globals => (ulong*)((byte*)_context + CodeContext.GlobalsOffset);
 
     private ulong* GlobalUnits(int index) => index < Module.ImportedGlobalCount
@@ -217,7 +224,7 @@ internal sealed unsafe partial class Instance : IDisposable
         if (module.Memories.Count > 0)
         {
             header.MemoryAddress = heap.Allocate(LinearMemory.AddressSpaceBytes);
-            header.MemoryPages = module.Memories[0].Minimum;
+            header.MemoryPages = module.Memories[0].Limits.Minimum;
         }
     }
 

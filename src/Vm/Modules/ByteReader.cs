@@ -91,6 +91,27 @@ internal ref struct ByteReader
         return (int)value;
     }
 
+    public ulong ReadU64(string what)
+    {
+        int start = _offset;
+        ulong value = 0;
+        for (int shift = 0; ; shift += 7)
+        {
+            byte part = ReadByte(what);
+            value |= (ulong)(part & 0x7F) << shift;
+            if (shift == 63)
+            {
+                CheckLastByte(part, (part & 0x7E) == 0, start, 64, what);
+                return value;
+            }
+
+            if (part < 0x80)
+            {
+                return value;
+            }
+        }
+    }
+
     public int ReadS32(string what) => (int)ReadSigned(32, what);
 
     public long ReadS33(string what) => ReadSigned(33, what);

@@ -1,9 +1,12 @@
 namespace Everheap.Vm.Modules;
 
-/// <summary>A function type: parameters and results. Two types with the same lists are equal.</summary>
+/// <summary>
+/// A function type: parameters and results. Two with the same lists are equal, but may yet be two types of a module if they stand in different recursion groups:
+/// <see cref="Module.CanonicalTypeIndex"/> says whether they are one.
+/// </summary>
 /// <param name="parameters">The parameter types, in order.</param>
 /// <param name="results">The result types, in order.</param>
-public sealed class FunctionType(ValType[] parameters, ValType[] results) : IEquatable<FunctionType>
+public sealed class FunctionType(ValType[] parameters, ValType[] results) : CompositeType, IEquatable<FunctionType>
 {
     private readonly ValType[] _parameters = parameters;
     private readonly ValType[] _results = results;
@@ -13,6 +16,8 @@ public sealed class FunctionType(ValType[] parameters, ValType[] results) : IEqu
 
     /// <summary>The result types, in order.</summary>
     public ReadOnlySpan<ValType> Results => _results;
+
+    internal override ValType AbstractReference => ValType.FuncRef;
 
     /// <inheritdoc/>
     public bool Equals(FunctionType? other) =>

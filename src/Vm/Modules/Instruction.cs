@@ -89,7 +89,7 @@ internal readonly struct BlockType
     /// <summary>The type index, or -1 where the block has none.</summary>
     public int TypeIndex => _typeIndexPlusOne - 1;
 
-    /// <summary>The one result, or <see cref="ValType.Bottom"/> where there is none or a type index is given.</summary>
+    /// <summary>The one result, as written, or <see cref="ValType.Bottom"/> where there is none or a type index is given.</summary>
     public ValType Result => _result;
 
     public static BlockType Empty => default;
@@ -100,11 +100,11 @@ internal readonly struct BlockType
 
     /// <summary>The parameters that the block takes.</summary>
     public ReadOnlySpan<ValType> ParametersIn(Module module) =>
-        TypeIndex >= 0 ? module.Types[TypeIndex].Parameters : [];
+        TypeIndex >= 0 ? module.FunctionTypeAt(TypeIndex).Parameters : [];
 
     /// <summary>The results that the block leaves.</summary>
     public ReadOnlySpan<ValType> ResultsIn(Module module) =>
-        TypeIndex >= 0 ? module.Types[TypeIndex].Results : SingleResult(_result);
+        TypeIndex >= 0 ? module.FunctionTypeAt(TypeIndex).Results : SingleResult(module.Canonical(_result));
 
     private static ReadOnlySpan<ValType> SingleResult(ValType result) => result switch
     {

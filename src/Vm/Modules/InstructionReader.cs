@@ -4,13 +4,11 @@ namespace Everheap.Vm.Modules;
 /// Decodes instructions one by one (core specification, section 5.4). It checks how they are written, not what they mean: indices may
 /// be out of range and types may not fit until the function was validated.
 /// </summary>
-internal ref struct InstructionReader
+internal ref partial struct InstructionReader
 {
-    private const byte PrefixByte = 0xFC;
-    private const uint PrefixedLast = 0x11;
-    private const uint MultipleMemoriesFlag = 0x40;
-    private const uint AlignmentExponentEnd = 0x40;
+    private const uint MemoryIndexFlag = 0x40;
     private const byte EmptyBlockType = 0x40;
+    private const int CatchClauseBytesMin = 2;
 
     private ByteReader _reader;
 
@@ -62,23 +60,34 @@ internal ref struct InstructionReader
             case Opcode.I32Const:
                 instruction.Immediate = _reader.ReadS32("the constant of i32.const");
                 break;
-            case Opcode.Unreachable or Opcode.Nop or Opcode.Else or Opcode.End or Opcode.Return or Opcode.Drop or Opcode.Select or Opcode.RefIsNull:
+            case Opcode.Unreachable or Opcode.Nop or Opcode.Else or Opcode.End or Opcode.Return or Opcode.Drop or Opcode.Select or Opcode.RefIsNull
+                or Opcode.RefEq or Opcode.RefAsNonNull or Opcode.ThrowRef or Opcode.CatchAll:
                 break;
-            case Opcode.Block or Opcode.Loop or Opcode.If:
+            case Opcode.Block or Opcode.Loop or Opcode.If or Opcode.Try:
                 instruction.BlockType = ReadBlockType();
                 break;
-            case Opcode.Br or Opcode.BrIf:
+            case Opcode.TryTable:
+                instruction.BlockType = ReadBlockType();
+                instruction.Catches = ReadCatches();
+                break;
+            case Opcode.Br or Opcode.BrIf or Opcode.BrOnNull or Opcode.BrOnNonNull or Opcode.Rethrow or Opcode.Delegate:
                 instruction.Index = _reader.ReadIndex("label");
                 break;
             case Opcode.BrTable:
                 ReadLabels(ref instruction);
                 break;
-            case Opcode.Call or Opcode.RefFunc:
+            case Opcode.Throw or Opcode.Catch:
+                instruction.Index = _reader.ReadIndex("tag");
+                break;
+            case Opcode.Call or Opcode.ReturnCall or Opcode.RefFunc:
                 instruction.Index = _reader.ReadIndex("function");
                 break;
-            case Opcode.CallIndirect:
+            case Opcode.CallIndirect or Opcode.ReturnCallIndirect:
                 instruction.Index = _reader.ReadIndex("type");
                 instruction.Index2 = _reader.ReadIndex("table");
+                break;
+            case Opcode.CallRef or Opcode.ReturnCallRef:
+                instruction.Index = _reader.ReadIndex("type");
                 break;
             case Opcode.SelectT:
                 ReadSelectTypes(ref instruction);
@@ -90,7 +99,7 @@ internal ref struct InstructionReader
                 instruction.Index = _reader.ReadIndex("table");
                 break;
             case Opcode.MemorySize or Opcode.MemoryGrow:
-                ReadMemoryByte(opcode);
+                instruction.Index = _reader.ReadIndex("memory");
                 break;
             case Opcode.I64Const:
                 instruction.Immediate = _reader.ReadS64("the constant of i64.const");
@@ -102,75 +111,14 @@ internal ref struct InstructionReader
                 instruction.Immediate = (long)_reader.ReadFixed64("the constant of f64.const");
                 break;
             case Opcode.RefNull:
-                instruction.Type = TypeReader.ReadReferenceType(ref _reader);
+                instruction.Type = TypeReader.ReadHeapType(ref _reader);
                 break;
             default:
-                if (first != PrefixByte)
-                {
-                    throw Unknown(first, offset);
-                }
-
-                ReadPrefixed(ref instruction);
+                ReadPrefixed(ref instruction, first);
                 break;
         }
 
         return true;
-    }
-
-    private static WasmFormatException Unknown(byte opcode, int offset)
-    {
-        string? feature = Unsupported.FeatureOfOpcode(opcode);
-        return feature is null
-            ? new WasmFormatException(offset, $"illegal opcode 0x{opcode:x2}, where an instruction was expected")
-            : Unsupported.Feature(feature, offset, $"opcode 0x{opcode:x2}");
-    }
-
-    private void ReadPrefixed(ref Instruction instruction)
-    {
-        uint number = _reader.ReadU32("the number of an instruction with the prefix 0xfc");
-        if (number > PrefixedLast)
-        {
-            string found = $"illegal opcode 0xfc 0x{number:x2}";
-            throw number is >= 0x13 and <= 0x16
-                ? Unsupported.Feature(Unsupported.WideArithmetic, instruction.Offset, found)
-                : new WasmFormatException(instruction.Offset, found + ", where an instruction was expected");
-        }
-
-        var opcode = (Opcode)((PrefixByte << 8) | (int)number);
-        instruction.Opcode = opcode;
-        switch (opcode)
-        {
-            case Opcode.MemoryInit:
-                instruction.Index = _reader.ReadIndex("data segment");
-                ReadMemoryByte(opcode);
-                break;
-            case Opcode.DataDrop:
-                instruction.Index = _reader.ReadIndex("data segment");
-                break;
-            case Opcode.MemoryCopy:
-                ReadMemoryByte(opcode);
-                ReadMemoryByte(opcode);
-                break;
-            case Opcode.MemoryFill:
-                ReadMemoryByte(opcode);
-                break;
-            case Opcode.TableInit:
-                instruction.Index = _reader.ReadIndex("element segment");
-                instruction.Index2 = _reader.ReadIndex("table");
-                break;
-            case Opcode.ElemDrop:
-                instruction.Index = _reader.ReadIndex("element segment");
-                break;
-            case Opcode.TableCopy:
-                instruction.Index = _reader.ReadIndex("table");
-                instruction.Index2 = _reader.ReadIndex("table");
-                break;
-            case Opcode.TableGrow or Opcode.TableSize or Opcode.TableFill:
-                instruction.Index = _reader.ReadIndex("table");
-                break;
-            default:
-                break; // The saturating conversions have no immediates.
-        }
     }
 
     private BlockType ReadBlockType()
@@ -198,6 +146,25 @@ internal ref struct InstructionReader
         return BlockType.OfIndex((int)index);
     }
 
+    private CatchClause[] ReadCatches()
+    {
+        var clauses = new CatchClause[_reader.ReadCount("catch clauses of try_table", ModuleLimits.CatchClausesMax, CatchClauseBytesMin)];
+        for (int i = 0; i < clauses.Length; i++)
+        {
+            int offset = _reader.Offset;
+            var kind = (CatchKind)_reader.ReadByte("a catch clause");
+            if (kind > CatchKind.CatchAllRef)
+            {
+                throw new WasmFormatException(offset, $"malformed catch clause kind 0x{(byte)kind:x2}: expected 0x00 to 0x03");
+            }
+
+            int tag = kind <= CatchKind.CatchRef ? _reader.ReadIndex("tag") : -1;
+            clauses[i] = new CatchClause(kind, tag, _reader.ReadIndex("label"));
+        }
+
+        return clauses;
+    }
+
     private void ReadLabels(ref Instruction instruction)
     {
         int count = _reader.ReadCount("labels of br_table", ModuleLimits.BranchTableLabelsMax, 1);
@@ -222,29 +189,22 @@ internal ref struct InstructionReader
         instruction.Type = TypeReader.ReadValueType(ref _reader);
     }
 
+    /// <summary>Reads a memory access's alignment, memory and offset.</summary>
     private void ReadMemoryArgument(ref Instruction instruction)
     {
         int offset = _reader.Offset;
-        uint exponent = _reader.ReadU32("an alignment");
-        if (exponent >= AlignmentExponentEnd)
+        uint flags = _reader.ReadU32("an alignment");
+        if (flags >= 2 * MemoryIndexFlag)
         {
-            throw exponent is >= MultipleMemoriesFlag and < 2 * MultipleMemoriesFlag
-                ? Unsupported.Feature(Unsupported.MultipleMemories, offset, "a memory access with a memory index")
-                : new WasmFormatException(offset, $"malformed memop flags 0x{exponent:x}, where an alignment exponent was expected");
+            throw new WasmFormatException(offset, $"malformed memop flags 0x{flags:x}, where an alignment exponent was expected");
         }
 
-        instruction.AlignmentExponent = (int)exponent;
-        instruction.Immediate = _reader.ReadU32("a memory access's offset");
-    }
-
-    private void ReadMemoryByte(Opcode opcode)
-    {
-        int offset = _reader.Offset;
-        byte index = _reader.ReadByte("the memory index, a zero byte,");
-        if (index != 0)
+        if ((flags & MemoryIndexFlag) != 0)
         {
-            throw Unsupported.Feature(
-                Unsupported.MultipleMemories, offset, $"{OpcodeNames.NameOf(opcode)} with the memory index byte 0x{index:x2} (zero byte expected)");
+            instruction.Index = _reader.ReadIndex("memory");
         }
+
+        instruction.AlignmentExponent = (int)(flags & (MemoryIndexFlag - 1));
+        instruction.Immediate = (long)_reader.ReadU64("a memory access's offset");
     }
 }

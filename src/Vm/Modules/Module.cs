@@ -1,36 +1,5 @@
 namespace Everheap.Vm.Modules;
 
-/// <summary>What an import or export names.</summary>
-public enum ExternalKind : byte
-{
-    /// <summary>A function.</summary>
-    Function = 0,
-
-    /// <summary>A table.</summary>
-    Table = 1,
-
-    /// <summary>A linear memory.</summary>
-    Memory = 2,
-
-    /// <summary>A global.</summary>
-    Global = 3,
-}
-
-/// <summary>Size limits of a memory (in 64 KiB pages) or table (in elements).</summary>
-/// <param name="Minimum">The initial size.</param>
-/// <param name="Maximum">The largest size, or null where none is declared.</param>
-public readonly record struct Limits(uint Minimum, uint? Maximum);
-
-/// <summary>A table's type.</summary>
-/// <param name="ElementType">The type of its elements.</param>
-/// <param name="Limits">Its size, in elements.</param>
-public readonly record struct TableType(ValType ElementType, Limits Limits);
-
-/// <summary>A global's type.</summary>
-/// <param name="ValueType">The type of its value.</param>
-/// <param name="IsMutable">Whether it may be assigned.</param>
-public readonly record struct GlobalType(ValType ValueType, bool IsMutable);
-
 /// <summary>An import.</summary>
 /// <param name="ModuleName">The first name.</param>
 /// <param name="Name">The second name.</param>
@@ -48,12 +17,18 @@ public sealed record Export(string Name, ExternalKind Kind, int Index);
 /// <param name="Locals">The types of its locals, parameters first.</param>
 /// <param name="Start">Offset in the module's bytes of its first instruction.</param>
 /// <param name="End">Offset just past its final <c>end</c>.</param>
-public sealed record FunctionBody(ValType[] Locals, int Start, int End);
+/// <param name="DeclarationsStart">Offset of the declarations of its locals, from which the offsets in the sections of code metadata count.</param>
+public sealed record FunctionBody(ValType[] Locals, int Start, int End, int DeclarationsStart);
 
 /// <summary>A constant expression, kept as a range of the module's bytes (its <c>end</c> included).</summary>
 /// <param name="Start">Offset of its first instruction.</param>
 /// <param name="End">Offset just past its <c>end</c>.</param>
 public readonly record struct ConstantExpression(int Start, int End);
+
+/// <summary>A declared table.</summary>
+/// <param name="Type">Its type.</param>
+/// <param name="Initializer">The initial value of every element; null where that is the null reference.</param>
+public sealed record TableDeclaration(TableType Type, ConstantExpression? Initializer);
 
 /// <summary>A declared global.</summary>
 /// <param name="Type">Its type.</param>
@@ -110,8 +85,11 @@ public sealed partial class Module
     /// <summary>The module in the binary format, whole.</summary>
     public ReadOnlyMemory<byte> Bytes { get; }
 
-    /// <summary>The function types.</summary>
-    public IReadOnlyList<FunctionType> Types { get; internal set; } = [];
+    /// <summary>
+    /// The type definitions, recursion groups laid out one after the other. Equivalent types (core specification, section 3.1.4) are one object, and types everywhere in the
+    /// module name the first of them.
+    /// </summary>
+    public IReadOnlyList<TypeDefinition> Types { get; internal set; } = [];
 
     /// <summary>The imports, in order.</summary>
     public IReadOnlyList<Import> Imports { get; internal set; } = [];
@@ -119,14 +97,20 @@ public sealed partial class Module
     /// <summary>The exports, in order.</summary>
     public IReadOnlyList<Export> Exports { get; internal set; } = [];
 
-    /// <summary>The type index of every function, imported ones first.</summary>
+    /// <summary>The index, in <see cref="Types"/>, of every function's type, as the module has it; imported functions first.</summary>
     public IReadOnlyList<int> FunctionTypes { get; internal set; } = [];
 
     /// <summary>The type of every table, imported ones first.</summary>
     public IReadOnlyList<TableType> Tables { get; internal set; } = [];
 
-    /// <summary>The limits of every memory in 64 KiB pages, imported ones first.</summary>
-    public IReadOnlyList<Limits> Memories { get; internal set; } = [];
+    /// <summary>The declared tables; entry i is table <see cref="ImportedTableCount"/> + i.</summary>
+    public IReadOnlyList<TableDeclaration> TableDeclarations { get; internal set; } = [];
+
+    /// <summary>The type of every memory, imported ones first.</summary>
+    public IReadOnlyList<MemoryType> Memories { get; internal set; } = [];
+
+    /// <summary>The type of every tag, imported ones first.</summary>
+    public IReadOnlyList<TagType> Tags { get; internal set; } = [];
 
     /// <summary>The type of every global, imported ones first.</summary>
     public IReadOnlyList<GlobalType> Globals { get; internal set; } = [];
@@ -158,6 +142,18 @@ public sealed partial class Module
     /// <summary>How many globals are imported.</summary>
     public int ImportedGlobalCount { get; internal set; }
 
+    /// <summary>How many tags are imported.</summary>
+    public int ImportedTagCount { get; internal set; }
+
+    /// <summary>
+    /// The features beyond WebAssembly 2.0 that the module uses, in the order of <see cref="WasmFeature"/>. Some of them may be decoded and validated, but not run:
+    /// <see cref="FeatureNotRunnable"/>.
+    /// </summary>
+    public IReadOnlyList<FeatureUse> Features => Array.AsReadOnly(FeatureUses.ToArray());
+
+    /// <summary>The first feature that the module uses and that cannot be run, or null where all of it can.</summary>
+    public FeatureUse? FeatureNotRunnable => Unsupported.FirstNotRunnable(this);
+
     /// <summary>The module's own name from its name section, or null.</summary>
     public string? Name => NameSection?.ModuleName;
 
@@ -170,8 +166,16 @@ public sealed partial class Module
     /// <summary>Local names by function index and local index, from the name section. Read when first asked for.</summary>
     public IReadOnlyDictionary<(int Function, int Local), string> LocalNames => NameSection?.LocalNames ?? NoLocalNames;
 
+    internal FeatureUses FeatureUses { get; } = new();
+
+    /// <summary>By type index: the first index of an equivalent type.</summary>
+    internal int[] CanonicalTypes { get; set; } = [];
+
     /// <summary>The name section, or null.</summary>
     internal NameSection? NameSection { get; set; }
+
+    /// <summary>What the module says about which way its branches go, or null.</summary>
+    internal BranchHints? BranchHints { get; set; }
 
     /// <summary>The offset of the start section's contents.</summary>
     internal int StartSectionOffset { get; set; }
@@ -183,7 +187,27 @@ public sealed partial class Module
     /// <param name="functionIndex">Its index, imports first.</param>
     /// <returns>The type.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such function.</exception>
-    public FunctionType FunctionTypeOf(int functionIndex) => Types[FunctionTypes[functionIndex]];
+    public FunctionType FunctionTypeOf(int functionIndex) => FunctionTypeAt(FunctionTypes[functionIndex]);
+
+    /// <summary>The function type with a type index.</summary>
+    /// <param name="typeIndex">The index in <see cref="Types"/>.</param>
+    /// <returns>The type.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such type.</exception>
+    /// <exception cref="ArgumentException">It is the type of a structure or an array.</exception>
+    public FunctionType FunctionTypeAt(int typeIndex) =>
+        Types[typeIndex].Function ?? throw new ArgumentException($"type {typeIndex} is no function type", nameof(typeIndex));
+
+    /// <summary>
+    /// The first index of a type that is equivalent to one: two types of the module are the same type if and only if this is equal.
+    /// Types of the model (locals, parameters, tables, globals, tags) have it already; the immediates of instructions are as written.
+    /// </summary>
+    /// <param name="typeIndex">An index in <see cref="Types"/>.</param>
+    /// <returns>The index, at most <paramref name="typeIndex"/>.</returns>
+    public int CanonicalTypeIndex(int typeIndex) => CanonicalTypes[typeIndex];
+
+    /// <summary>A value type as written, with the canonical index of the type that it names, if it names one.</summary>
+    /// <param name="type">A type as an instruction has it. Its index must be that of a type.</param>
+    internal ValType Canonical(ValType type) => type.IsConcrete ? type.WithTypeIndex(CanonicalTypes[type.TypeIndex]) : type;
 
     /// <summary>The function's name from the name section, an import's or export's name, or <c>func[N]</c>.</summary>
     /// <param name="functionIndex">Its index, imports first.</param>

@@ -4,34 +4,19 @@ namespace Everheap.Vm.Modules;
 internal sealed partial class ModuleDecoder
 {
     // The fewest bytes that one entry of each kind takes, to hold counts against the bytes that are left.
-    private const int TypeBytesMin = 3;
     private const int ImportBytesMin = 4;
     private const int TableBytesMin = 3;
     private const int MemoryBytesMin = 2;
+    private const int TagBytesMin = 2;
     private const int GlobalBytesMin = 3;
     private const int ExportBytesMin = 3;
-    private const int ElementSegmentBytesMin = 2;
-    private const int ExpressionBytesMin = 1;
-    private const int BodyBytesMin = 1;
-    private const int LocalGroupBytesMin = 2;
-    private const int DataSegmentBytesMin = 2;
-
-    // Bits of an element or data segment's kind.
-    private const uint SegmentIsNotActive = 1;
-    private const uint SegmentHasIndex = 2;
-    private const uint SegmentHasExpressions = 4;
-    private const uint ElementKindMax = 7;
-    private const uint DataKindMax = 2;
 
     private void ReadTypes(ref ByteReader reader)
     {
-        var types = new FunctionType[reader.ReadCount("types", ModuleLimits.TypesMax, TypeBytesMin)];
-        for (int i = 0; i < types.Length; i++)
-        {
-            types[i] = TypeReader.ReadFunctionType(ref reader);
-        }
-
-        _module.Types = types;
+        var types = new TypeSectionReader(_features);
+        types.Read(ref reader);
+        _module.Types = types.Types;
+        _module.CanonicalTypes = types.Canonical;
     }
 
     private void ReadImports(ref ByteReader reader)
@@ -48,11 +33,11 @@ internal sealed partial class ModuleDecoder
             {
                 case ExternalKind.Function:
                     index = _functionTypes.Count;
-                    _functionTypes.Add(ReadTypeIndex(ref reader));
+                    _functionTypes.Add(ReadFunctionTypeIndex(ref reader));
                     break;
                 case ExternalKind.Table:
                     index = _tables.Count;
-                    AddTable(ref reader);
+                    ReadTable(ref reader, isImported: true);
                     break;
                 case ExternalKind.Memory:
                     index = _memories.Count;
@@ -60,7 +45,11 @@ internal sealed partial class ModuleDecoder
                     break;
                 case ExternalKind.Global:
                     index = _globals.Count;
-                    _globals.Add(TypeReader.ReadGlobalType(ref reader));
+                    _globals.Add(ReadGlobalType(ref reader));
+                    break;
+                case ExternalKind.Tag:
+                    index = _tags.Count;
+                    ReadTag(ref reader);
                     break;
                 default:
                     throw UnknownKind(kind, offset, "import");
@@ -74,6 +63,7 @@ internal sealed partial class ModuleDecoder
         _module.ImportedTableCount = _tables.Count;
         _module.ImportedMemoryCount = _memories.Count;
         _module.ImportedGlobalCount = _globals.Count;
+        _module.ImportedTagCount = _tags.Count;
     }
 
     private void ReadFunctions(ref ByteReader reader)
@@ -84,7 +74,7 @@ internal sealed partial class ModuleDecoder
         _functionTypes.EnsureCapacity(_functionTypes.Count + count);
         for (int i = 0; i < count; i++)
         {
-            _functionTypes.Add(ReadTypeIndex(ref reader));
+            _functionTypes.Add(ReadFunctionTypeIndex(ref reader));
         }
 
         _declaredFunctionCount = count;
@@ -95,18 +85,39 @@ internal sealed partial class ModuleDecoder
         int offset = reader.Offset;
         int count = reader.ReadCount("tables", ModuleLimits.TablesMax, TableBytesMin);
         CheckTotal("tables", _tables.Count + count, ModuleLimits.TablesMax, offset);
+        var tables = new TableDeclaration[count];
         for (int i = 0; i < count; i++)
         {
-            AddTable(ref reader);
+            tables[i] = ReadTable(ref reader, isImported: false);
         }
+
+        _module.TableDeclarations = tables;
     }
 
-    private void AddTable(ref ByteReader reader)
+    private TableDeclaration ReadTable(ref ByteReader reader, bool isImported)
     {
         int offset = reader.Offset;
-        TableType table = TypeReader.ReadTableType(ref reader);
-        CheckLimits(table.Limits, uint.MaxValue, "table", offset);
+        TableType table = TypeReader.ReadTableType(ref reader, out bool hasInitializer);
+        table = table with { ElementType = Resolve(table.ElementType, offset) };
+        CheckLimits(table.Limits, table.Is64 ? ulong.MaxValue : uint.MaxValue, "table", offset);
+        if (table.Is64)
+        {
+            _features.Note(WasmFeature.Memory64, offset);
+        }
+
         _tables.Add(table);
+        if (!hasInitializer)
+        {
+            return new TableDeclaration(table, null);
+        }
+
+        if (isImported)
+        {
+            throw new WasmFormatException(offset, "malformed import: an imported table has no initial value of its own (0x40)");
+        }
+
+        _features.Note(WasmFeature.FunctionReferences, offset);
+        return new TableDeclaration(table, ReadExpression(ref reader));
     }
 
     private void ReadMemories(ref ByteReader reader)
@@ -121,14 +132,69 @@ internal sealed partial class ModuleDecoder
     private void AddMemory(ref ByteReader reader)
     {
         int offset = reader.Offset;
-        Limits limits = TypeReader.ReadMemoryType(ref reader);
-        CheckLimits(limits, ModuleLimits.MemoryPagesMax, "memory", offset);
-        if (_memories.Count == ModuleLimits.MemoriesMax)
+        MemoryType memory = TypeReader.ReadMemoryType(ref reader);
+        CheckLimits(memory.Limits, memory.Is64 ? ModuleLimits.Memory64PagesMax : ModuleLimits.MemoryPagesMax, "memory", offset);
+        if (memory.IsShared && memory.Limits.Maximum is null)
         {
-            throw Unsupported.Feature(Unsupported.MultipleMemories, offset, "multiple memories");
+            throw new WasmFormatException(offset, "shared memory must have maximum: none is declared");
         }
 
-        _memories.Add(limits);
+        if (memory.Is64)
+        {
+            _features.Note(WasmFeature.Memory64, offset);
+        }
+
+        if (memory.IsShared)
+        {
+            _features.Note(WasmFeature.Threads, offset);
+        }
+
+        if (_memories.Count > 0)
+        {
+            _features.Note(WasmFeature.MultipleMemories, offset);
+        }
+
+        _memories.Add(memory);
+        CheckTotal("memories", _memories.Count, ModuleLimits.MemoriesMax, offset);
+    }
+
+    private void ReadTags(ref ByteReader reader)
+    {
+        int offset = reader.Offset;
+        int count = reader.ReadCount("tags", ModuleLimits.TagsMax, TagBytesMin);
+        CheckTotal("tags", _tags.Count + count, ModuleLimits.TagsMax, offset);
+        for (int i = 0; i < count; i++)
+        {
+            ReadTag(ref reader);
+        }
+    }
+
+    private void ReadTag(ref ByteReader reader)
+    {
+        int offset = reader.Offset;
+        _features.Note(WasmFeature.Exceptions, offset);
+        byte attribute = reader.ReadByte("a tag's attribute, a zero byte,");
+        if (attribute != 0)
+        {
+            throw new WasmFormatException(offset, $"malformed tag attribute 0x{attribute:x2}: expected 0x00 (exception)");
+        }
+
+        offset = reader.Offset;
+        int index = _module.CanonicalTypeIndex(ReadFunctionTypeIndex(ref reader));
+        FunctionType type = _module.FunctionTypeAt(index);
+        if (type.Results.Length != 0)
+        {
+            throw new WasmFormatException(offset, $"non-empty tag result type: type {index} is {type}, where no results were expected");
+        }
+
+        _tags.Add(new TagType(index, type));
+    }
+
+    private GlobalType ReadGlobalType(ref ByteReader reader)
+    {
+        int offset = reader.Offset;
+        GlobalType type = TypeReader.ReadGlobalType(ref reader);
+        return type with { ValueType = Resolve(type.ValueType, offset) };
     }
 
     private void ReadGlobals(ref ByteReader reader)
@@ -138,7 +204,7 @@ internal sealed partial class ModuleDecoder
         CheckTotal("globals", _globals.Count + globals.Length, ModuleLimits.GlobalsMax, offset);
         for (int i = 0; i < globals.Length; i++)
         {
-            GlobalType type = TypeReader.ReadGlobalType(ref reader);
+            GlobalType type = ReadGlobalType(ref reader);
             globals[i] = new GlobalDeclaration(type, ReadExpression(ref reader));
             _globals.Add(type);
         }
@@ -161,7 +227,7 @@ internal sealed partial class ModuleDecoder
 
             offset = reader.Offset;
             byte kind = reader.ReadByte("an export kind");
-            if (kind > (byte)ExternalKind.Global)
+            if (kind > (byte)ExternalKind.Tag)
             {
                 throw UnknownKind(kind, offset, "export");
             }
@@ -175,212 +241,26 @@ internal sealed partial class ModuleDecoder
         _module.Exports = exports;
     }
 
-    private void ReadElements(ref ByteReader reader)
-    {
-        var elements = new ElementSegment[reader.ReadCount("element segments", ModuleLimits.ElementSegmentsMax, ElementSegmentBytesMin)];
-        for (int i = 0; i < elements.Length; i++)
-        {
-            elements[i] = ReadElementSegment(ref reader);
-        }
-
-        _module.Elements = elements;
-    }
-
-    private ElementSegment ReadElementSegment(ref ByteReader reader)
-    {
-        int start = reader.Offset;
-        uint kind = reader.ReadU32("an element segment's kind");
-        if (kind > ElementKindMax)
-        {
-            throw new WasmFormatException(start, $"malformed elements segment kind {kind}: expected 0 to {ElementKindMax}");
-        }
-
-        SegmentMode mode = SegmentMode.Active;
-        int tableIndex = 0;
-        ConstantExpression offset = default;
-        if ((kind & SegmentIsNotActive) != 0)
-        {
-            mode = (kind & SegmentHasIndex) != 0 ? SegmentMode.Declarative : SegmentMode.Passive;
-        }
-        else
-        {
-            tableIndex = (kind & SegmentHasIndex) != 0 ? reader.ReadIndex("table") : 0;
-            CheckIndex("table", tableIndex, _tables.Count, start);
-            offset = ReadExpression(ref reader);
-        }
-
-        // Kinds 0 and 4 leave the type out: it is funcref.
-        bool hasExpressions = (kind & SegmentHasExpressions) != 0;
-        ValType elementType = ValType.FuncRef;
-        if ((kind & (SegmentIsNotActive | SegmentHasIndex)) != 0)
-        {
-            elementType = hasExpressions ? TypeReader.ReadReferenceType(ref reader) : ReadElementKind(ref reader);
-        }
-
-        return hasExpressions
-            ? new ElementSegment(mode, elementType, tableIndex, offset, null, ReadExpressions(ref reader))
-            : new ElementSegment(mode, elementType, tableIndex, offset, ReadFunctionIndices(ref reader), null);
-    }
-
-    private static ValType ReadElementKind(ref ByteReader reader)
-    {
-        int offset = reader.Offset;
-        byte kind = reader.ReadByte("an element kind");
-        return kind == 0 ? ValType.FuncRef : throw new WasmFormatException(offset, $"malformed element kind 0x{kind:x2}: expected 0x00");
-    }
-
-    private int[] ReadFunctionIndices(ref ByteReader reader)
-    {
-        int[] functions = new int[reader.ReadCount("elements", ModuleLimits.ElementsMax, 1)];
-        for (int i = 0; i < functions.Length; i++)
-        {
-            int offset = reader.Offset;
-            functions[i] = reader.ReadIndex("function");
-            CheckIndex("function", functions[i], _functionTypes.Count, offset);
-        }
-
-        return functions;
-    }
-
-    private static ConstantExpression[] ReadExpressions(ref ByteReader reader)
-    {
-        var expressions = new ConstantExpression[reader.ReadCount("elements", ModuleLimits.ElementsMax, ExpressionBytesMin)];
-        for (int i = 0; i < expressions.Length; i++)
-        {
-            expressions[i] = ReadExpression(ref reader);
-        }
-
-        return expressions;
-    }
-
-    /// <summary>Finds the end of a constant expression, which nests no blocks: the first <c>end</c>.</summary>
-    private static ConstantExpression ReadExpression(ref ByteReader reader)
-    {
-        int start = reader.Offset;
-        var instructions = new InstructionReader(reader);
-        while (instructions.Read(out Instruction instruction))
-        {
-            switch (instruction.Opcode)
-            {
-                case Opcode.End:
-                    reader.ReadBytes(instructions.Offset - start, "a constant expression");
-                    return new ConstantExpression(start, instructions.Offset);
-                case Opcode.I32Const or Opcode.I64Const or Opcode.F32Const or Opcode.F64Const
-                    or Opcode.GlobalGet or Opcode.RefNull or Opcode.RefFunc:
-                    break;
-                case Opcode.I32Add or Opcode.I32Sub or Opcode.I32Mul or Opcode.I64Add or Opcode.I64Sub or Opcode.I64Mul:
-                    throw Unsupported.Feature(
-                        Unsupported.ExtendedConstants, instruction.Offset, $"{OpcodeNames.NameOf(instruction.Opcode)} in a constant expression");
-                default:
-                    throw new WasmFormatException(
-                        instruction.Offset, $"constant expression required: {OpcodeNames.NameOf(instruction.Opcode)} is not constant");
-            }
-        }
-
-        throw new WasmFormatException(reader.End, "unexpected end, where the end of a constant expression was expected");
-    }
-
-    private void ReadCode(ref ByteReader reader)
-    {
-        int offset = reader.Offset;
-        var bodies = new FunctionBody[reader.ReadCount("function bodies", ModuleLimits.FunctionsMax, BodyBytesMin)];
-        _bodyCount = bodies.Length;
-        if (_bodyCount != _declaredFunctionCount)
-        {
-            throw new WasmFormatException(
-                offset, $"function and code section have inconsistent lengths: {_declaredFunctionCount:N0} functions, {_bodyCount:N0} bodies");
-        }
-
-        ReadOnlySpan<byte> bytes = _module.Bytes.Span;
-        for (int i = 0; i < bodies.Length; i++)
-        {
-            offset = reader.Offset;
-            int size = reader.ReadByteCount("a function body");
-            if (size > ModuleLimits.FunctionBytesMax)
-            {
-                throw new WasmFormatException(
-                    offset, $"the function body is too large: {size:N0} bytes, where at most {ModuleLimits.FunctionBytesMax:N0} are allowed");
-            }
-
-            int start = reader.Offset;
-            reader.ReadBytes(size, "a function body");
-            FunctionType type = _module.Types[_functionTypes[_module.ImportedFunctionCount + i]];
-            bodies[i] = ReadBody(new ByteReader(bytes, start, start + size), type);
-        }
-
-        _module.Bodies = bodies;
-    }
-
-    private FunctionBody ReadBody(ByteReader reader, FunctionType type)
-    {
-        // Twice over the groups: the sum is checked before anything is allocated for it.
-        int offset = reader.Offset;
-        int groupCount = reader.ReadCount("groups of locals", int.MaxValue, LocalGroupBytesMin);
-        ByteReader groups = reader;
-        ulong total = (uint)type.Parameters.Length;
-        for (int i = 0; i < groupCount; i++)
-        {
-            total += reader.ReadU32("a number of locals");
-            TypeReader.ReadValueType(ref reader);
-        }
-
-        if (total > ModuleLimits.LocalsMax)
-        {
-            throw new WasmFormatException(
-                offset, $"too many locals: the function has {total:N0} with its parameters, where at most {ModuleLimits.LocalsMax:N0} are allowed");
-        }
-
-        _localsInModule += (int)total;
-        CheckTotal("locals in all functions", _localsInModule, ModuleLimits.LocalsInModuleMax, offset);
-        ValType[] locals = total == 0 ? [] : new ValType[total];
-        type.Parameters.CopyTo(locals);
-        int filled = type.Parameters.Length;
-        for (int i = 0; i < groupCount; i++)
-        {
-            int count = (int)groups.ReadU32("a number of locals");
-            locals.AsSpan(filled, count).Fill(TypeReader.ReadValueType(ref groups));
-            filled += count;
-        }
-
-        return new FunctionBody(locals, reader.Offset, reader.End);
-    }
-
-    private void ReadData(ref ByteReader reader)
-    {
-        var data = new DataSegment[reader.ReadCount("data segments", ModuleLimits.DataSegmentsMax, DataSegmentBytesMin)];
-        for (int i = 0; i < data.Length; i++)
-        {
-            int start = reader.Offset;
-            uint kind = reader.ReadU32("a data segment's kind");
-            if (kind > DataKindMax)
-            {
-                throw new WasmFormatException(start, $"malformed data segment kind {kind}: expected 0 to {DataKindMax}");
-            }
-
-            SegmentMode mode = kind == SegmentIsNotActive ? SegmentMode.Passive : SegmentMode.Active;
-            int memoryIndex = 0;
-            ConstantExpression offset = default;
-            if (mode == SegmentMode.Active)
-            {
-                memoryIndex = kind == SegmentHasIndex ? reader.ReadIndex("memory") : 0;
-                CheckIndex("memory", memoryIndex, _memories.Count, start);
-                offset = ReadExpression(ref reader);
-            }
-
-            int length = reader.ReadByteCount("a data segment");
-            data[i] = new DataSegment(mode, memoryIndex, offset, reader.Offset, length);
-            reader.ReadBytes(length, "a data segment");
-        }
-
-        _module.Data = data;
-    }
-
-    private int ReadTypeIndex(ref ByteReader reader)
+    private int ReadFunctionTypeIndex(ref ByteReader reader)
     {
         int offset = reader.Offset;
         int index = reader.ReadIndex("type");
         CheckIndex("type", index, _module.Types.Count, offset);
-        return index;
+        return _module.Types[index].Function is not null
+            ? index
+            : throw new WasmFormatException(offset, $"type mismatch: type {index} is {_module.Types[index].Type}, where a function type was expected");
+    }
+
+    /// <summary>Looks a type that was read up, and notes the features that it belongs to.</summary>
+    private ValType Resolve(ValType type, int offset)
+    {
+        _features.Note(type, offset);
+        if (type.IsConcrete)
+        {
+            CheckIndex("type", type.TypeIndex, _module.Types.Count, offset);
+        }
+
+        return _module.Canonical(type);
     }
 
     private void CheckExportIndex(ExternalKind kind, int index, int offset) => CheckIndex(
@@ -391,7 +271,8 @@ internal sealed partial class ModuleDecoder
             ExternalKind.Function => _functionTypes.Count,
             ExternalKind.Table => _tables.Count,
             ExternalKind.Memory => _memories.Count,
-            _ => _globals.Count,
+            ExternalKind.Global => _globals.Count,
+            _ => _tags.Count,
         },
         offset);
 
@@ -411,7 +292,7 @@ internal sealed partial class ModuleDecoder
         }
     }
 
-    private static void CheckLimits(Limits limits, uint sizeMax, string owner, int offset)
+    private static void CheckLimits(Limits limits, ulong sizeMax, string owner, int offset)
     {
         if (limits.Minimum > sizeMax || limits.Maximum > sizeMax)
         {
@@ -426,15 +307,15 @@ internal sealed partial class ModuleDecoder
         }
     }
 
-    private static WasmFormatException UnknownKind(byte kind, int offset, string what) => kind == (byte)Section.Tag - 9
-        ? Unsupported.Feature(Unsupported.Exceptions, offset, $"a tag {what}")
-        : new WasmFormatException(offset, $"malformed {what} kind 0x{kind:x2}: expected 0x00 (function), 0x01 (table), 0x02 (memory) or 0x03 (global)");
+    private static WasmFormatException UnknownKind(byte kind, int offset, string what) => new(
+        offset, $"malformed {what} kind 0x{kind:x2}: expected 0x00 (function), 0x01 (table), 0x02 (memory), 0x03 (global) or 0x04 (tag)");
 
     private static string NameOf(ExternalKind kind) => kind switch
     {
         ExternalKind.Function => "function",
         ExternalKind.Table => "table",
         ExternalKind.Memory => "memory",
-        _ => "global",
+        ExternalKind.Global => "global",
+        _ => "tag",
     };
 }

@@ -22,14 +22,20 @@ internal sealed partial class ModuleDecoder
     private readonly List<Import> _imports = [];
     private readonly List<int> _functionTypes = [];
     private readonly List<TableType> _tables = [];
-    private readonly List<Limits> _memories = [];
+    private readonly List<MemoryType> _memories = [];
     private readonly List<GlobalType> _globals = [];
+    private readonly List<TagType> _tags = [];
+    private readonly FeatureUses _features;
     private int _declaredFunctionCount;
     private int _bodyCount;
     private int _dataCountOffset = -1;
     private int _localsInModule;
 
-    private ModuleDecoder(ReadOnlyMemory<byte> bytes) => _module = new Module(bytes);
+    private ModuleDecoder(ReadOnlyMemory<byte> bytes)
+    {
+        _module = new Module(bytes);
+        _features = _module.FeatureUses;
+    }
 
     /// <summary>Decodes a module. It is not validated yet.</summary>
     /// <param name="bytes">The module's bytes.</param>
@@ -88,11 +94,9 @@ internal sealed partial class ModuleDecoder
         {
             int offset = reader.Offset;
             var section = (Section)reader.ReadByte("a section");
-            if (section > Section.DataCount)
+            if (section > Section.Tag)
             {
-                throw section == Section.Tag
-                    ? Unsupported.Feature(Unsupported.Exceptions, offset, "a tag section")
-                    : new WasmFormatException(offset, $"malformed section id {(byte)section}: expected 0 to {(byte)Section.DataCount}");
+                throw new WasmFormatException(offset, $"malformed section id {(byte)section}: expected 0 to {(byte)Section.Tag}");
             }
 
             int size = reader.ReadByteCount($"a {section} section");
@@ -119,10 +123,11 @@ internal sealed partial class ModuleDecoder
         }
     }
 
-    /// <summary>The data count section stands before the code section although its number is the last.</summary>
+    /// <summary>The sections that came last to the format stand before older ones: tags before globals, the data count before code.</summary>
     private static int PlaceOf(Section section) => section switch
     {
-        Section.DataCount => 2 * (int)Section.Element + 1,
+        Section.Tag => (2 * (int)Section.Memory) + 1,
+        Section.DataCount => (2 * (int)Section.Element) + 1,
         _ => 2 * (int)section,
     };
 
@@ -147,6 +152,9 @@ internal sealed partial class ModuleDecoder
                 break;
             case Section.Memory:
                 ReadMemories(ref reader);
+                break;
+            case Section.Tag:
+                ReadTags(ref reader);
                 break;
             case Section.Global:
                 ReadGlobals(ref reader);
@@ -182,6 +190,11 @@ internal sealed partial class ModuleDecoder
             _module.NameSection = new NameSection(_module.Bytes, reader.Offset, reader.End);
         }
 
+        if (name == BranchHints.SectionName && _module.BranchHints is null)
+        {
+            _module.BranchHints = new BranchHints(_module, reader.Offset, reader.End);
+        }
+
         reader.ReadBytes(reader.Remaining, "a custom section");
     }
 
@@ -205,6 +218,7 @@ internal sealed partial class ModuleDecoder
         _module.Tables = _tables.ToArray();
         _module.Memories = _memories.ToArray();
         _module.Globals = _globals.ToArray();
+        _module.Tags = _tags.ToArray();
     }
 
     private enum Section : byte

@@ -9,8 +9,17 @@ public static class ModuleLimits
     /// <summary>The largest module, in bytes.</summary>
     public const int ModuleBytesMax = 1 << 30;
 
-    /// <summary>The most function types.</summary>
+    /// <summary>The most types, those of all recursion groups together.</summary>
     public const int TypesMax = 1_000_000;
+
+    /// <summary>How many supertypes may be above a type.</summary>
+    public const int SubtypeDepthMax = 63;
+
+    /// <summary>The most fields of a structure.</summary>
+    public const int StructFieldsMax = 10_000;
+
+    /// <summary>The most elements that <c>array.new_fixed</c> takes from the operand stack.</summary>
+    public const int ArrayNewFixedElementsMax = 10_000;
 
     /// <summary>The most functions, imported ones included.</summary>
     public const int FunctionsMax = 1_000_000;
@@ -27,8 +36,11 @@ public static class ModuleLimits
     /// <summary>The most tables, imported ones included.</summary>
     public const int TablesMax = 100_000;
 
-    /// <summary>The most linear memories, imported ones included (WebAssembly 2.0 allows one).</summary>
-    public const int MemoriesMax = 1;
+    /// <summary>The most linear memories, imported ones included.</summary>
+    public const int MemoriesMax = 100;
+
+    /// <summary>The most tags, imported ones included.</summary>
+    public const int TagsMax = 1_000_000;
 
     /// <summary>The most element segments.</summary>
     public const int ElementSegmentsMax = 100_000;
@@ -57,6 +69,9 @@ public static class ModuleLimits
     /// <summary>The most labels of one <c>br_table</c>, its default not counted.</summary>
     public const int BranchTableLabelsMax = 65_520;
 
+    /// <summary>The most clauses of one <c>try_table</c>.</summary>
+    public const int CatchClausesMax = 10_000;
+
     /// <summary>How deep blocks may nest in a function.</summary>
     public const int NestingMax = 65_536;
 
@@ -69,6 +84,9 @@ public static class ModuleLimits
     /// <summary>The most names of one kind that are taken from the name section; the rest is ignored.</summary>
     public const int DebugNamesMax = 1_000_000;
 
-    /// <summary>The largest linear memory, in pages of 64 KiB.</summary>
+    /// <summary>The largest linear memory with 32-bit addresses, in pages of 64 KiB.</summary>
     public const uint MemoryPagesMax = 65_536;
+
+    /// <summary>The largest linear memory with 64-bit addresses that may be declared, in pages of 64 KiB.</summary>
+    public const ulong Memory64PagesMax = 1UL << 48;
 }

@@ -46,6 +46,10 @@ public static class ValTypes
         /// <summary>How many 8-byte units a value takes up in slots, saved records, globals and captured frames: two for a vector, its low half first.</summary>
         internal int Units => type == ValType.V128 ? 2 : 1;
 
+        /// <summary>A concrete reference to another type, as nullable as this one.</summary>
+        /// <param name="typeIndex">The other type's index.</param>
+        internal ValType WithTypeIndex(int typeIndex) => (ValType)(((uint)type & ((1u << IndexShift) - 1)) | ((uint)typeIndex << IndexShift));
+
         /// <summary>The same reference, which may be null.</summary>
         public ValType AsNullable() => (ValType)((uint)type & ~NotNullFlag);
 

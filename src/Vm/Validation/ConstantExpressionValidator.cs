@@ -78,8 +78,7 @@ internal sealed class ConstantExpressionValidator(ValidationContext context)
 
         if (index >= context.Module.ImportedGlobalCount)
         {
-            throw Unsupported.Feature(
-                Unsupported.ExtendedConstants,
+            throw new WasmFormatException(
                 instruction.Offset,
                 $"unknown global {index} in a constant expression, where only imported globals ({context.Module.ImportedGlobalCount:N0}) are known");
         }

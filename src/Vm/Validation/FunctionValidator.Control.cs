@@ -55,9 +55,11 @@ internal sealed partial class FunctionValidator
             case Opcode.CallIndirect:
                 ValidateCallIndirect(in instruction);
                 break;
-            default: // Unreachable; nop was dealt with.
+            case Opcode.Unreachable:
                 _operands.MakeUnreachable();
                 break;
+            default:
+                throw Invalid("not validated yet");
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed partial class FunctionValidator
                 PopThreeNumbers();
                 break;
             case Opcode.TableInit:
-                RequireSameType(TableAt(instruction.Index2).ElementType, ElementsAt(instruction.Index).ElementType);
+                RequireSameType(TableAt(instruction.Index2).ElementType, ElementsAt(instruction.Index).ElementType.AsNullable());
                 PopThreeNumbers();
                 break;
             case Opcode.ElemDrop:
@@ -85,9 +85,11 @@ internal sealed partial class FunctionValidator
                 RequireData(instruction.Index);
                 PopThreeNumbers();
                 break;
-            default: // DataDrop: the reader lets no other through.
+            case Opcode.DataDrop:
                 RequireData(instruction.Index);
                 break;
+            default:
+                throw Invalid("not validated yet");
         }
     }
 

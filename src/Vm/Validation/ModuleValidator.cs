@@ -54,7 +54,7 @@ internal static class ModuleValidator
         if (segment.Mode == SegmentMode.Active)
         {
             ValType tableType = context.Tables[segment.TableIndex].ElementType;
-            if (tableType != segment.ElementType)
+            if (tableType != segment.ElementType.AsNullable())
             {
                 throw new WasmFormatException(
                     segment.Offset.Start,

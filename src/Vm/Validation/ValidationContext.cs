@@ -10,7 +10,7 @@ internal sealed class ValidationContext
     public ValidationContext(Module module)
     {
         Module = module;
-        Types = [.. module.Types];
+        Types = [.. module.Types.Select(type => type.Function!)];
         FunctionTypes = [.. module.FunctionTypes];
         Tables = [.. module.Tables];
         Globals = [.. module.Globals];

@@ -81,7 +81,7 @@ internal sealed class ModuleDecoderTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(decoded.Types[0].ToString(), Is.EqualTo("(i32, i64) -> (f32)"));
+            Assert.That(decoded.Types[0].Type.ToString(), Is.EqualTo("(i32, i64) -> (f32)"));
             Assert.That(decoded.Imports, Is.EqualTo(new[]
             {
                 new Import("m", "f", ExternalKind.Function, 0),
@@ -90,7 +90,7 @@ internal sealed class ModuleDecoderTests
                 new Import("m", "g", ExternalKind.Global, 0),
             }));
             Assert.That(decoded.Tables, Is.EqualTo(new[] { new TableType(ValType.ExternRef, new Limits(3, null)) }));
-            Assert.That(decoded.Memories, Is.EqualTo(new[] { new Limits(1, 2) }));
+            Assert.That(decoded.Memories, Is.EqualTo(new[] { new MemoryType(new Limits(1, 2)) }));
             Assert.That(decoded.Exports, Is.EqualTo(new[] { new Export("run", ExternalKind.Function, 1), new Export("mem", ExternalKind.Memory, 0) }));
             Assert.That(decoded.StartFunction, Is.EqualTo(1));
             Assert.That(decoded.ImportedFunctionCount, Is.EqualTo(1));
