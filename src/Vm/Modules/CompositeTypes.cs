@@ -34,6 +34,12 @@ public sealed class StructType(FieldType[] fields) : CompositeType
 
     internal override ValType AbstractReference => ValType.StructRef;
 
+    /// <summary>The types of the fields' values on the operand stack, in order.</summary>
+    internal ValType[] FieldValueTypes { get; } = Array.ConvertAll(fields, static field => field.ValueType);
+
+    /// <summary>The first field that has no initial value, or null where all have one.</summary>
+    internal int? FirstNotDefaultable { get; } = Array.FindIndex(fields, static field => !field.StorageType.IsDefaultable) is >= 0 and int index ? index : null;
+
     /// <summary>The type as <c>struct (mut i32) i8</c>.</summary>
     /// <returns>The text.</returns>
     public override string ToString() => string.Join(' ', ["struct", .. _fields.Select(ArrayType.NameOf)]);

@@ -177,6 +177,12 @@ public sealed partial class Module
     /// <summary>What the module says about which way its branches go, or null.</summary>
     internal BranchHints? BranchHints { get; set; }
 
+    /// <summary>The offset of the type section's contents.</summary>
+    internal int TypeSectionOffset { get; set; }
+
+    /// <summary>The offset of the table section's contents.</summary>
+    internal int TableSectionOffset { get; set; }
+
     /// <summary>The offset of the start section's contents.</summary>
     internal int StartSectionOffset { get; set; }
 

@@ -13,6 +13,7 @@ internal sealed partial class ModuleDecoder
 
     private void ReadTypes(ref ByteReader reader)
     {
+        _module.TypeSectionOffset = reader.Offset;
         var types = new TypeSectionReader(_features);
         types.Read(ref reader);
         _module.Types = types.Types;
@@ -83,6 +84,7 @@ internal sealed partial class ModuleDecoder
     private void ReadTables(ref ByteReader reader)
     {
         int offset = reader.Offset;
+        _module.TableSectionOffset = offset;
         int count = reader.ReadCount("tables", ModuleLimits.TablesMax, TableBytesMin);
         CheckTotal("tables", _tables.Count + count, ModuleLimits.TablesMax, offset);
         var tables = new TableDeclaration[count];

@@ -82,7 +82,7 @@ internal sealed partial class ModuleDecoder
         return functions;
     }
 
-    private ConstantExpression[] ReadExpressions(ref ByteReader reader)
+    private static ConstantExpression[] ReadExpressions(ref ByteReader reader)
     {
         var expressions = new ConstantExpression[reader.ReadCount("elements", ModuleLimits.ElementsMax, ExpressionBytesMin)];
         for (int i = 0; i < expressions.Length; i++)
@@ -94,7 +94,7 @@ internal sealed partial class ModuleDecoder
     }
 
     /// <summary>Finds the end of a constant expression, which nests no blocks: the first <c>end</c>.</summary>
-    private ConstantExpression ReadExpression(ref ByteReader reader)
+    private static ConstantExpression ReadExpression(ref ByteReader reader)
     {
         int start = reader.Offset;
         var instructions = new InstructionReader(reader);

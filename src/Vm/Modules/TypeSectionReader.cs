@@ -42,7 +42,7 @@ internal sealed class TypeSectionReader
 
     public void Read(ref ByteReader reader)
     {
-        int groupCount = reader.ReadCount("recursion groups", ModuleLimits.TypesMax, GroupBytesMin);
+        int groupCount = reader.ReadCount("types", ModuleLimits.TypesMax, GroupBytesMin);
         for (int i = 0; i < groupCount; i++)
         {
             ReadGroup(ref reader);

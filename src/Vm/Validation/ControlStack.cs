@@ -3,11 +3,12 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Validation;
 
 /// <summary>An open block, and what the operand stack was like around it.</summary>
-/// <param name="Opcode">What opened it: block, loop, if or else.</param>
+/// <param name="Opcode">What opened it: block, loop, if, else, try_table, try, catch or catch_all.</param>
 /// <param name="Type">Its type.</param>
 /// <param name="OuterFloor">The floor of the block around it.</param>
 /// <param name="IsOuterUnreachable">Whether the code around it cannot be reached.</param>
-internal readonly record struct Block(Opcode Opcode, BlockType Type, int OuterFloor, bool IsOuterUnreachable);
+/// <param name="SetLocals">How many locals without an initial value were set around it.</param>
+internal readonly record struct Block(Opcode Opcode, BlockType Type, int OuterFloor, bool IsOuterUnreachable, int SetLocals);
 
 /// <summary>The open blocks (the ctrls of the validation algorithm).</summary>
 internal sealed class ControlStack

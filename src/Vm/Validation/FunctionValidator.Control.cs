@@ -50,16 +50,26 @@ internal sealed partial class FunctionValidator
                 _operands.MakeUnreachable();
                 break;
             case Opcode.Call:
-                ValidateCall(context.Types[FunctionTypeIndex(instruction.Index)]);
+                ValidateCall(FunctionTypeAt(FunctionTypeIndex(instruction.Index)));
                 break;
             case Opcode.CallIndirect:
-                ValidateCallIndirect(in instruction);
+                ValidateCall(PopTableIndex(in instruction));
                 break;
-            case Opcode.Unreachable:
+            case Opcode.CallRef:
+                ValidateCall(PopCallee(instruction.Index));
+                break;
+            case Opcode.ReturnCall:
+                ValidateTailCall(FunctionTypeAt(FunctionTypeIndex(instruction.Index)));
+                break;
+            case Opcode.ReturnCallIndirect:
+                ValidateTailCall(PopTableIndex(in instruction));
+                break;
+            case Opcode.ReturnCallRef:
+                ValidateTailCall(PopCallee(instruction.Index));
+                break;
+            default: // Unreachable; nop was dealt with.
                 _operands.MakeUnreachable();
                 break;
-            default:
-                throw Invalid("not validated yet");
         }
     }
 
@@ -67,7 +77,7 @@ internal sealed partial class FunctionValidator
     {
         Block opened = _blocks.AtDepth(0);
         ReadOnlySpan<ValType> results = ResultsOf(opened.Type);
-        if (opened.Opcode == Opcode.If && !ParametersOf(opened.Type).SequenceEqual(results))
+        if (opened.Opcode == Opcode.If && !AreSubtypes(ParametersOf(opened.Type), results))
         {
             throw Invalid($"type mismatch: an if without an else must leave what it takes, {Join(ParametersOf(opened.Type))}, not {Join(results)}");
         }
@@ -79,10 +89,13 @@ internal sealed partial class FunctionValidator
     /// <summary>Begins a block whose parameters were taken from the stack.</summary>
     private void Open(Opcode opcode, BlockType type)
     {
-        _blocks.Push(new Block(opcode, type, _operands.Floor, _operands.IsUnreachable), _offset);
+        _blocks.Push(new Block(opcode, type, _operands.Floor, _operands.IsUnreachable, _setLocals.Count), _offset);
         _operands.Floor = _operands.Height;
         _operands.IsUnreachable = false;
-        _operands.Push(ParametersOf(type), _offset);
+        if (opcode is not (Opcode.Catch or Opcode.CatchAll))
+        {
+            _operands.Push(ParametersOf(type), _offset);
+        }
     }
 
     /// <summary>Ends the innermost block: exactly its results must be left. They are taken.</summary>
@@ -97,6 +110,7 @@ internal sealed partial class FunctionValidator
         }
 
         _blocks.Pop();
+        _setLocals.Truncate(opened.SetLocals);
         _operands.Floor = opened.OuterFloor;
         _operands.IsUnreachable = opened.IsOuterUnreachable;
     }
@@ -130,38 +144,68 @@ internal sealed partial class FunctionValidator
         _operands.Push(type.Results, _offset);
     }
 
-    private void ValidateCallIndirect(in Instruction instruction)
+    private void ValidateTailCall(FunctionType type)
     {
-        ValType elementType = TableAt(instruction.Index2).ElementType;
-        if (elementType != ValType.FuncRef)
+        Note(WasmFeature.TailCalls);
+        ReadOnlySpan<ValType> results = LabelTypes(_blocks.Count - 1);
+        if (!AreSubtypes(type.Results, results))
         {
-            throw Invalid($"type mismatch: table {instruction.Index2} holds {ValTypes.NameOf(elementType)}, where funcref was expected");
+            throw Invalid($"type mismatch: the callee returns {Join(type.Results)}, where the function returns {Join(results)}");
         }
 
-        FunctionType type = TypeAt(instruction.Index);
-        Pop(ValType.I32);
-        ValidateCall(type);
+        Pop(type.Parameters);
+        _operands.MakeUnreachable();
     }
 
-    private int FunctionTypeIndex(int function) => function < context.FunctionTypes.Length
-        ? context.FunctionTypes[function]
-        : throw Invalid($"unknown function {function}: the module has {context.FunctionTypes.Length:N0}");
-
-    private BlockType Checked(BlockType type)
+    /// <summary>Takes the index into a table of functions.</summary>
+    /// <returns>The type that the function must have.</returns>
+    private FunctionType PopTableIndex(in Instruction instruction)
     {
-        if (type.TypeIndex >= 0)
+        TableType table = TableAt(instruction.Index2);
+        if (!context.Subtypes.IsSubtype(table.ElementType, ValType.FuncRef))
         {
-            TypeAt(type.TypeIndex);
+            throw Invalid($"type mismatch: table {instruction.Index2} holds {ValTypes.NameOf(table.ElementType)}, where funcref was expected");
         }
 
+        FunctionType type = FunctionTypeAt(instruction.Index);
+        Pop(table.AddressType);
         return type;
     }
 
-    private ReadOnlySpan<ValType> ParametersOf(BlockType type) =>
-        type.TypeIndex >= 0 ? context.Types[type.TypeIndex].Parameters : [];
+    /// <summary>Takes a reference to a function of a type.</summary>
+    private FunctionType PopCallee(int typeIndex)
+    {
+        Note(WasmFeature.FunctionReferences);
+        FunctionType type = FunctionTypeAt(typeIndex);
+        Pop(ReferenceTo(typeIndex));
+        return type;
+    }
 
-    private ReadOnlySpan<ValType> ResultsOf(BlockType type) =>
-        type.TypeIndex >= 0 ? context.Types[type.TypeIndex].Results : type.ResultsIn(context.Module);
+    private void ValidateNullBranch(in Instruction instruction)
+    {
+        Note(WasmFeature.FunctionReferences);
+        ReadOnlySpan<ValType> types = LabelTypes(instruction.Index);
+        if (instruction.Opcode == Opcode.BrOnNull)
+        {
+            ValType reference = PopReference();
+            Pop(types);
+            _operands.Push(types, _offset);
+            Push(reference.AsNonNull());
+            return;
+        }
+
+        if (types.IsEmpty || !types[^1].IsReference)
+        {
+            throw Invalid($"type mismatch: label {instruction.Index} takes {Join(types)}, where a reference was expected last");
+        }
+
+        Pop(types[^1].AsNullable());
+        Pop(types[..^1]);
+        _operands.Push(types[..^1], _offset);
+    }
+
+    private bool AreSubtypes(ReadOnlySpan<ValType> types, ReadOnlySpan<ValType> supers) =>
+        types.Length == supers.Length && context.Subtypes.AreSubtypes(types, supers);
 
     /// <summary>What a branch to a label takes: a loop's parameters, any other block's results.</summary>
     private ReadOnlySpan<ValType> LabelTypes(int depth)

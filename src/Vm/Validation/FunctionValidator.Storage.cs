@@ -2,127 +2,131 @@ using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Validation;
 
-/// <content>References, tables, memories and segments (core specification, sections 3.3.2, 3.3.6 and 3.3.7).</content>
+/// <content>References, tables, memories and segments (core specification, sections 3.4.3 to 3.4.5).</content>
 internal sealed partial class FunctionValidator
 {
-    private void ValidateStorage(in Instruction instruction)
+    private void ValidateReference(in Instruction instruction)
     {
         switch (instruction.Opcode)
         {
             case Opcode.RefNull:
-                Push(instruction.Type);
+                Push(Resolve(instruction.Type));
                 break;
             case Opcode.RefIsNull:
-                ValType reference = PopAny();
-                if (!IsReference(reference) && reference != ValType.Bottom)
-                {
-                    throw Invalid($"type mismatch: expected a reference, found {ValTypes.NameOf(reference)}");
-                }
-
+                PopReference();
                 Push(ValType.I32);
                 break;
             case Opcode.RefFunc:
-                FunctionTypeIndex(instruction.Index);
+                int typeIndex = FunctionTypeIndex(instruction.Index);
                 if (!context.IsDeclared(instruction.Index))
                 {
                     throw Invalid(
                         $"undeclared function reference: function {instruction.Index} occurs in no export, element segment or global, where one was expected");
                 }
 
-                Push(ValType.FuncRef);
+                Push(ReferenceTo(typeIndex).AsNonNull());
+                break;
+            case Opcode.RefEq:
+                Note(WasmFeature.GarbageCollection);
+                Pop([ValType.EqRef, ValType.EqRef]);
+                Push(ValType.I32);
+                break;
+            case Opcode.RefAsNonNull:
+                Note(WasmFeature.FunctionReferences);
+                Push(PopReference().AsNonNull());
                 break;
             case Opcode.TableGet:
-                ValType read = TableAt(instruction.Index).ElementType;
-                Pop(ValType.I32);
-                Push(read);
+                TableType read = TableAt(instruction.Index);
+                Pop(read.AddressType);
+                Push(read.ElementType);
                 break;
             case Opcode.TableSet:
-                Pop(TableAt(instruction.Index).ElementType);
-                Pop(ValType.I32);
+                TableType written = TableAt(instruction.Index);
+                Pop([written.AddressType, written.ElementType]);
                 break;
+            case Opcode.MemorySize:
+                Push(MemoryAt(instruction.Index).AddressType);
+                break;
+            default: // MemoryGrow.
+                ValType pages = MemoryAt(instruction.Index).AddressType;
+                Pop(pages);
+                Push(pages);
+                break;
+        }
+    }
+
+    private void ValidateBulk(in Instruction instruction)
+    {
+        switch (instruction.Opcode)
+        {
             case Opcode.TableSize:
-                TableAt(instruction.Index);
-                Push(ValType.I32);
+                Push(TableAt(instruction.Index).AddressType);
                 break;
             case Opcode.TableGrow:
-                ValType grown = TableAt(instruction.Index).ElementType;
-                Pop(ValType.I32);
-                Pop(grown);
-                Push(ValType.I32);
+                TableType grown = TableAt(instruction.Index);
+                Pop([grown.ElementType, grown.AddressType]);
+                Push(grown.AddressType);
                 break;
             case Opcode.TableFill:
-                ValType filled = TableAt(instruction.Index).ElementType;
-                Pop(ValType.I32);
-                Pop(filled);
-                Pop(ValType.I32);
+                TableType filled = TableAt(instruction.Index);
+                Pop([filled.AddressType, filled.ElementType, filled.AddressType]);
                 break;
             case Opcode.TableCopy:
-                RequireSameType(TableAt(instruction.Index).ElementType, TableAt(instruction.Index2).ElementType);
-                PopThreeNumbers();
+                TableType to = TableAt(instruction.Index);
+                TableType from = TableAt(instruction.Index2);
+                RequireFitting(to.ElementType, from.ElementType);
+                Pop([to.AddressType, from.AddressType, Narrower(to.AddressType, from.AddressType)]);
                 break;
             case Opcode.TableInit:
-                RequireSameType(TableAt(instruction.Index2).ElementType, ElementsAt(instruction.Index).ElementType.AsNullable());
-                PopThreeNumbers();
+                TableType table = TableAt(instruction.Index2);
+                RequireFitting(table.ElementType, ElementsAt(instruction.Index).ElementType);
+                Pop([table.AddressType, ValType.I32, ValType.I32]);
                 break;
             case Opcode.ElemDrop:
                 ElementsAt(instruction.Index);
                 break;
-            case Opcode.MemorySize:
-                RequireMemory();
-                Push(ValType.I32);
+            case Opcode.MemoryFill:
+                ValType address = MemoryAt(instruction.Index).AddressType;
+                Pop([address, ValType.I32, address]);
                 break;
-            case Opcode.MemoryGrow:
-                RequireMemory();
-                Pop(ValType.I32);
-                Push(ValType.I32);
-                break;
-            case Opcode.MemoryFill or Opcode.MemoryCopy:
-                RequireMemory();
-                PopThreeNumbers();
+            case Opcode.MemoryCopy:
+                ValType destination = MemoryAt(instruction.Index).AddressType;
+                ValType source = MemoryAt(instruction.Index2).AddressType;
+                Pop([destination, source, Narrower(destination, source)]);
                 break;
             case Opcode.MemoryInit:
-                RequireMemory();
+                ValType memory = MemoryAt(instruction.Index2).AddressType;
                 RequireData(instruction.Index);
-                PopThreeNumbers();
+                Pop([memory, ValType.I32, ValType.I32]);
                 break;
-            case Opcode.DataDrop:
+            default: // DataDrop.
                 RequireData(instruction.Index);
                 break;
-            default:
-                throw Invalid("not validated yet");
         }
     }
 
-    private void PopThreeNumbers()
+    /// <summary>The type of a length that both addresses can span.</summary>
+    private static ValType Narrower(ValType first, ValType second) => first == ValType.I32 ? first : second;
+
+    /// <summary>Takes a reference of any type.</summary>
+    /// <returns>Its type.</returns>
+    private ValType PopReference()
     {
-        Pop(ValType.I32);
-        Pop(ValType.I32);
-        Pop(ValType.I32);
+        ValType found = PopAny();
+        if (!found.IsReference && found != ValType.Bottom)
+        {
+            throw Invalid($"type mismatch: expected a reference, found {ValTypes.NameOf(found)}");
+        }
+
+        return found;
     }
 
-    private void RequireSameType(ValType destination, ValType source)
+    private void RequireFitting(ValType destination, ValType source)
     {
-        if (destination != source)
+        if (!context.Subtypes.IsSubtype(source, destination))
         {
             throw Invalid(
                 $"type mismatch: a table of {ValTypes.NameOf(destination)} cannot take elements of {ValTypes.NameOf(source)}");
-        }
-    }
-
-    private ElementSegment ElementsAt(int index) => index < context.Elements.Length
-        ? context.Elements[index]
-        : throw Invalid($"unknown elem segment {index}: the module has {context.Elements.Length:N0}");
-
-    private void RequireData(int index)
-    {
-        if (context.Module.DeclaredDataCount is not int count)
-        {
-            throw Invalid("data count section required, but the module has none");
-        }
-
-        if (index >= count)
-        {
-            throw Invalid($"unknown data segment {index}: the module has {count:N0}");
         }
     }
 }

@@ -8,13 +8,15 @@ namespace Everheap.Vm.Validation;
 /// </summary>
 /// <remarks>
 /// Invariants: the operand stack's floor and reachability are those of the innermost open block; the body's last byte is the
-/// <c>end</c> that closes the function itself. One instance validates many bodies, and is not safe for several threads.
+/// <c>end</c> that closes the function itself; types on the stack have canonical indices. One instance validates many bodies, and is not safe for several threads.
 /// </remarks>
 internal sealed partial class FunctionValidator(ValidationContext context)
 {
-    private readonly OperandStack _operands = new();
+    private readonly OperandStack _operands = new(context.Subtypes);
     private readonly ControlStack _blocks = new();
+    private readonly SetLocals _setLocals = new();
     private ValType[] _locals = [];
+    private int _parameterCount;
     private Opcode _opcode;
     private int _offset;
 
@@ -24,11 +26,10 @@ internal sealed partial class FunctionValidator(ValidationContext context)
     /// <exception cref="WasmFormatException">It is invalid.</exception>
     public void Validate(int functionIndex, FunctionBody body)
     {
-        _operands.Clear();
-        _blocks.Clear();
+        var type = BlockType.OfIndex(context.FunctionTypes[functionIndex]);
+        Begin(type, body.Start);
         _locals = body.Locals;
-        _offset = body.Start;
-        _blocks.Push(new Block(Opcode.Block, BlockType.OfIndex(context.FunctionTypes[functionIndex]), 0, false), body.Start);
+        _parameterCount = ParametersOf(type).Length;
         var reader = new InstructionReader(context.Module.Bytes.Span, body.Start, body.End);
         while (_blocks.Count > 0)
         {
@@ -50,6 +51,17 @@ internal sealed partial class FunctionValidator(ValidationContext context)
         }
     }
 
+    private void Begin(BlockType type, int offset)
+    {
+        _operands.Clear();
+        _blocks.Clear();
+        _setLocals.Truncate(0);
+        _locals = [];
+        _parameterCount = 0;
+        _offset = offset;
+        _blocks.Push(new Block(Opcode.Block, type, 0, false, 0), offset);
+    }
+
     private void ValidateInstruction(in Instruction instruction)
     {
         Opcode opcode = instruction.Opcode;
@@ -68,13 +80,13 @@ internal sealed partial class FunctionValidator(ValidationContext context)
         switch (opcode)
         {
             case Opcode.LocalGet:
-                Push(LocalType(instruction.Index));
+                Push(ReadableLocal(instruction.Index));
                 break;
             case Opcode.LocalSet:
-                Pop(LocalType(instruction.Index));
+                Pop(AssignedLocal(instruction.Index));
                 break;
             case Opcode.LocalTee:
-                ValType local = LocalType(instruction.Index);
+                ValType local = AssignedLocal(instruction.Index);
                 Pop(local);
                 Push(local);
                 break;
@@ -106,19 +118,36 @@ internal sealed partial class FunctionValidator(ValidationContext context)
                 ValidateSelect();
                 break;
             case Opcode.SelectT:
-                Pop(ValType.I32);
-                Pop(instruction.Type);
-                Pop(instruction.Type);
-                Push(instruction.Type);
+                ValType selected = Resolve(instruction.Type);
+                Pop([selected, selected, ValType.I32]);
+                Push(selected);
                 break;
-            case <= Opcode.CallIndirect:
+            case Opcode.Try or Opcode.Catch or Opcode.Throw or Opcode.Rethrow or Opcode.ThrowRef or Opcode.Delegate or Opcode.CatchAll or Opcode.TryTable:
+                ValidateException(in instruction);
+                break;
+            case Opcode.BrOnNull or Opcode.BrOnNonNull:
+                ValidateNullBranch(in instruction);
+                break;
+            case <= Opcode.ReturnCallRef:
                 ValidateControl(in instruction);
                 break;
             case >= Opcode.I32TruncSatF32S and <= Opcode.I64TruncSatF64U:
                 ValidateNumeric(Signatures.OfSaturating(opcode));
                 break;
+            case >= Opcode.StructNew and <= Opcode.I31GetU:
+                ValidateObject(in instruction);
+                break;
+            case (>= Opcode.V128Load and <= Opcode.F64x2ConvertLowI32x4U) or >= Opcode.I8x16RelaxedSwizzle:
+                ValidateVector(in instruction);
+                break;
+            case >= Opcode.MemoryAtomicNotify:
+                ValidateAtomic(in instruction);
+                break;
+            case <= Opcode.RefAsNonNull:
+                ValidateReference(in instruction);
+                break;
             default:
-                ValidateStorage(in instruction);
+                ValidateBulk(in instruction);
                 break;
         }
     }
@@ -136,33 +165,45 @@ internal sealed partial class FunctionValidator(ValidationContext context)
 
     private void ValidateAccess(in Instruction instruction)
     {
-        RequireMemory();
         AccessSignature signature = Signatures.OfAccess(instruction.Opcode);
-        if (instruction.AlignmentExponent > signature.AlignmentExponentMax)
-        {
-            throw Invalid(
-                $"alignment must not be larger than natural: 2^{instruction.AlignmentExponent}, where at most 2^{signature.AlignmentExponentMax} is natural");
-        }
-
+        ValType address = AddressOfAccess(in instruction, signature.AlignmentExponentMax);
         if (instruction.Opcode >= Opcode.I32Store)
         {
             Pop(signature.Value);
-            Pop(ValType.I32);
+            Pop(address);
         }
         else
         {
-            Pop(ValType.I32);
+            Pop(address);
             Push(signature.Value);
         }
     }
 
-    /// <summary>Select without a type takes numbers only (core specification, section 3.3.4).</summary>
+    /// <summary>Checks a memory access's immediates.</summary>
+    /// <returns>The type of its address.</returns>
+    private ValType AddressOfAccess(in Instruction instruction, int alignmentExponentMax)
+    {
+        MemoryType memory = MemoryAt(instruction.Index);
+        if (instruction.AlignmentExponent > alignmentExponentMax)
+        {
+            throw Invalid($"alignment must not be larger than natural: 2^{instruction.AlignmentExponent}, where at most 2^{alignmentExponentMax} is natural");
+        }
+
+        if (!memory.Is64 && (ulong)instruction.Immediate > uint.MaxValue)
+        {
+            throw Invalid($"offset out of range: {(ulong)instruction.Immediate:N0}, where a memory with 32-bit addresses allows at most {uint.MaxValue:N0}");
+        }
+
+        return memory.AddressType;
+    }
+
+    /// <summary>Select without a type takes numbers and vectors only (core specification, section 3.4.2).</summary>
     private void ValidateSelect()
     {
         Pop(ValType.I32);
         ValType second = PopAny();
         ValType first = PopAny();
-        if (IsReference(first) || IsReference(second))
+        if (first.IsReference || second.IsReference)
         {
             throw Invalid("type mismatch: select without a type expects numbers, found references");
         }
@@ -175,7 +216,24 @@ internal sealed partial class FunctionValidator(ValidationContext context)
         Push(first == ValType.Bottom ? second : first);
     }
 
-    private static bool IsReference(ValType type) => type is ValType.FuncRef or ValType.ExternRef;
+    private ValType ReadableLocal(int index)
+    {
+        ValType type = LocalType(index);
+        return type.IsDefaultable || index < _parameterCount || _setLocals.Contains(index)
+            ? type
+            : throw Invalid($"uninitialized local: local {index} is {ValTypes.NameOf(type)}, which has no initial value, and was not set");
+    }
+
+    private ValType AssignedLocal(int index)
+    {
+        ValType type = LocalType(index);
+        if (!type.IsDefaultable)
+        {
+            _setLocals.Add(index);
+        }
+
+        return type;
+    }
 
     private void Push(ValType type) => _operands.Push(type, _offset);
 
@@ -197,25 +255,10 @@ internal sealed partial class FunctionValidator(ValidationContext context)
         }
     }
 
+    private void Note(WasmFeature feature) => context.Features.Note(feature, _offset);
+
     private ValType LocalType(int index) =>
         (uint)index < (uint)_locals.Length ? _locals[index] : throw Invalid($"unknown local {index}: the function has {_locals.Length:N0}");
-
-    private GlobalType GlobalAt(int index) =>
-        index < context.Globals.Length ? context.Globals[index] : throw Invalid($"unknown global {index}: the module has {context.Globals.Length:N0}");
-
-    private TableType TableAt(int index) =>
-        index < context.Tables.Length ? context.Tables[index] : throw Invalid($"unknown table {index}: the module has {context.Tables.Length:N0}");
-
-    private FunctionType TypeAt(int index) =>
-        index < context.Types.Length ? context.Types[index] : throw Invalid($"unknown type {index}: the module has {context.Types.Length:N0}");
-
-    private void RequireMemory()
-    {
-        if (!context.HasMemory)
-        {
-            throw Invalid("unknown memory 0: the module has none");
-        }
-    }
 
     private WasmFormatException Invalid(string message) => new(_offset, $"{message} ({OpcodeNames.NameOf(_opcode)})");
 

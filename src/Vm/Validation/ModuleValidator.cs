@@ -14,22 +14,25 @@ internal static class ModuleValidator
     public static void Validate(Module module)
     {
         var context = new ValidationContext(module);
-        var constants = new ConstantExpressionValidator(context);
-        foreach (GlobalDeclaration global in module.GlobalDeclarations)
+        ValidateTypes(context);
+        var functions = new FunctionValidator(context);
+        ValidateTables(module, functions);
+        for (int i = 0; i < module.GlobalDeclarations.Count; i++)
         {
-            constants.Validate(global.Initializer, global.Type.ValueType, "a global's initial value");
+            GlobalDeclaration global = module.GlobalDeclarations[i];
+            functions.ValidateConstant(global.Initializer, global.Type.ValueType, "a global's initial value", module.ImportedGlobalCount + i);
         }
 
         foreach (ElementSegment segment in module.Elements)
         {
-            ValidateElements(segment, context, constants);
+            ValidateElements(segment, context, functions);
         }
 
         foreach (DataSegment segment in module.Data)
         {
             if (segment.Mode == SegmentMode.Active)
             {
-                constants.Validate(segment.Offset, ValType.I32, "a data segment's offset");
+                functions.ValidateConstant(segment.Offset, context.Memories[segment.MemoryIndex].AddressType, "a data segment's offset", context.Globals.Length);
             }
         }
 
@@ -42,26 +45,68 @@ internal static class ModuleValidator
         }
 
         ValidateStart(module);
-        var functions = new FunctionValidator(context);
         for (int i = 0; i < module.Bodies.Count; i++)
         {
             functions.Validate(module.ImportedFunctionCount + i, module.Bodies[i]);
         }
     }
 
-    private static void ValidateElements(ElementSegment segment, ValidationContext context, ConstantExpressionValidator constants)
+    // Equivalent types are one, and looked at once.
+    private static void ValidateTypes(ValidationContext context)
+    {
+        for (int i = 0; i < context.Types.Length; i++)
+        {
+            TypeDefinition type = context.Types[i];
+            if (type.Supertype is not int above || context.Module.CanonicalTypeIndex(i) != i)
+            {
+                continue;
+            }
+
+            TypeDefinition super = context.Types[above];
+            if (super.IsFinal)
+            {
+                throw new WasmFormatException(context.Module.TypeSectionOffset, $"sub type {i} of type {above}, which is final");
+            }
+
+            if (!context.Subtypes.IsSubtype(type.Type, super.Type))
+            {
+                throw new WasmFormatException(
+                    context.Module.TypeSectionOffset, $"sub type {i} does not match super type {above}: {type.Type} is no subtype of {super.Type}");
+            }
+        }
+    }
+
+    private static void ValidateTables(Module module, FunctionValidator functions)
+    {
+        for (int i = 0; i < module.TableDeclarations.Count; i++)
+        {
+            TableDeclaration table = module.TableDeclarations[i];
+            if (table.Initializer is ConstantExpression initializer)
+            {
+                functions.ValidateConstant(initializer, table.Type.ElementType, "a table's initial value", module.ImportedGlobalCount);
+            }
+            else if (!table.Type.ElementType.IsDefaultable)
+            {
+                throw new WasmFormatException(
+                    module.TableSectionOffset,
+                    $"type mismatch: table {module.ImportedTableCount + i} of {ValTypes.NameOf(table.Type.ElementType)} has no initial value, where one was expected");
+            }
+        }
+    }
+
+    private static void ValidateElements(ElementSegment segment, ValidationContext context, FunctionValidator functions)
     {
         if (segment.Mode == SegmentMode.Active)
         {
-            ValType tableType = context.Tables[segment.TableIndex].ElementType;
-            if (tableType != segment.ElementType.AsNullable())
+            TableType table = context.Tables[segment.TableIndex];
+            if (!context.Subtypes.IsSubtype(segment.ElementType, table.ElementType))
             {
                 throw new WasmFormatException(
                     segment.Offset.Start,
-                    $"type mismatch: an element segment of {ValTypes.NameOf(segment.ElementType)} for table {segment.TableIndex} of {ValTypes.NameOf(tableType)}");
+                    $"type mismatch: an element segment of {ValTypes.NameOf(segment.ElementType)} for table {segment.TableIndex} of {ValTypes.NameOf(table.ElementType)}");
             }
 
-            constants.Validate(segment.Offset, ValType.I32, "an element segment's offset");
+            functions.ValidateConstant(segment.Offset, table.AddressType, "an element segment's offset", context.Globals.Length);
         }
 
         foreach (int function in segment.Functions ?? [])
@@ -71,7 +116,7 @@ internal static class ModuleValidator
 
         foreach (ConstantExpression expression in segment.Expressions ?? [])
         {
-            constants.Validate(expression, segment.ElementType, "an element");
+            functions.ValidateConstant(expression, segment.ElementType, "an element", context.Globals.Length);
         }
     }
 

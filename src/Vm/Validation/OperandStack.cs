@@ -11,9 +11,10 @@ namespace Everheap.Vm.Validation;
 /// <remarks>
 /// Invariants: Floor &lt;= Height &lt;= <see cref="ModuleLimits.OperandsMax"/>. Where the code is unreachable, the stack holds any number of
 /// values of <see cref="ValType.Bottom"/> on its floor. Lists are compared a vector at a time, so that a call or
-/// branch with a thousand types costs no more to validate than its bytes suggest.
+/// branch with a thousand types costs no more to validate than its bytes suggest; subtypes are looked for where types differ only.
 /// </remarks>
-internal sealed class OperandStack
+/// <param name="subtypes">Which types may stand for which.</param>
+internal sealed class OperandStack(Subtypes subtypes)
 {
     private const int FirstCapacity = 256;
 
@@ -27,6 +28,9 @@ internal sealed class OperandStack
 
     /// <summary>Whether the rest of the current block cannot be reached.</summary>
     public bool IsUnreachable { get; set; }
+
+    /// <summary>Whether any number of values of every type can be taken: the code is unreachable, and no value of a known type is left.</summary>
+    public bool HasAnyNumberOfAll => IsUnreachable && Height == Floor;
 
     public void Clear()
     {
@@ -71,7 +75,7 @@ internal sealed class OperandStack
         return true;
     }
 
-    /// <summary>Takes the topmost value if it has a type.</summary>
+    /// <summary>Takes the topmost value if it has a type, or a subtype of it.</summary>
     public bool TryPop(ValType expected)
     {
         if (Height == Floor)
@@ -80,7 +84,7 @@ internal sealed class OperandStack
         }
 
         ValType found = _types[Height - 1];
-        if (found != expected && found != ValType.Bottom)
+        if (found != expected && !subtypes.IsSubtype(found, expected))
         {
             return false;
         }
@@ -128,7 +132,7 @@ internal sealed class OperandStack
         IsUnreachable = true;
     }
 
-    private static bool Match(ReadOnlySpan<ValType> found, ReadOnlySpan<ValType> expected)
+    private bool Match(ReadOnlySpan<ValType> found, ReadOnlySpan<ValType> expected)
     {
         ReadOnlySpan<uint> left = MemoryMarshal.Cast<ValType, uint>(found);
         ReadOnlySpan<uint> right = MemoryMarshal.Cast<ValType, uint>(expected);
@@ -137,21 +141,13 @@ internal sealed class OperandStack
         {
             var type = new Vector<uint>(left[i..]);
             Vector<uint> fits = Vector.Equals(type, new Vector<uint>(right[i..])) | Vector.Equals(type, Vector<uint>.Zero);
-            if (!Vector.EqualsAll(fits, Vector<uint>.AllBitsSet))
+            if (!Vector.EqualsAll(fits, Vector<uint>.AllBitsSet) && !subtypes.AreSubtypes(found.Slice(i, Vector<uint>.Count), expected.Slice(i, Vector<uint>.Count)))
             {
                 return false;
             }
         }
 
-        for (; i < left.Length; i++)
-        {
-            if (left[i] != right[i] && left[i] != (uint)ValType.Bottom)
-            {
-                return false;
-            }
-        }
-
-        return true;
+        return subtypes.AreSubtypes(found[i..], expected[i..]);
     }
 
     private void Grow(int needed, int offset)

@@ -10,28 +10,36 @@ internal sealed class ValidationContext
     public ValidationContext(Module module)
     {
         Module = module;
-        Types = [.. module.Types.Select(type => type.Function!)];
+        Types = [.. module.Types];
         FunctionTypes = [.. module.FunctionTypes];
         Tables = [.. module.Tables];
+        Memories = [.. module.Memories];
         Globals = [.. module.Globals];
+        Tags = [.. module.Tags];
         Elements = [.. module.Elements];
-        HasMemory = module.Memories.Count > 0;
+        Subtypes = new Subtypes(Types);
         _isDeclared = new bool[FunctionTypes.Length];
     }
 
     public Module Module { get; }
 
-    public FunctionType[] Types { get; }
+    public TypeDefinition[] Types { get; }
 
     public int[] FunctionTypes { get; }
 
     public TableType[] Tables { get; }
 
+    public MemoryType[] Memories { get; }
+
     public GlobalType[] Globals { get; }
+
+    public TagType[] Tags { get; }
 
     public ElementSegment[] Elements { get; }
 
-    public bool HasMemory { get; }
+    public Subtypes Subtypes { get; }
+
+    public FeatureUses Features => Module.FeatureUses;
 
     /// <summary>Adds a function to those that code may make references to (C.refs): it occurs outside of code.</summary>
     public void Declare(int functionIndex) => _isDeclared[functionIndex] = true;

@@ -109,7 +109,7 @@ internal sealed class ModuleDecoderTests
         Assert.That(module.Bodies[0].Locals, Is.EqualTo(new[] { ValType.I64, ValType.F32 }));
     }
 
-    // Every form of element segment: the bits say passive or declarative (1), an explicit index (2), expressions (4).
+    // Every form of element segment: functions listed by index are never null; the bits say passive or declarative (1), an explicit index (2), expressions (4).
     [TestCase(new byte[] { 0, 0x41, 0, End, 1, 0 }, SegmentMode.Active)]
     [TestCase(new byte[] { 1, 0, 1, 0 }, SegmentMode.Passive)]
     [TestCase(new byte[] { 2, 0, 0x41, 0, End, 0, 1, 0 }, SegmentMode.Active)]
@@ -122,8 +122,9 @@ internal sealed class ModuleDecoderTests
     {
         Module module = Module.Decode(Of(EmptyType, Section(3, 1, 0), Section(4, 1, FuncRef, 0, 1), Section(9, [1, .. segment]), Code(End)));
 
+        ValType elementType = module.Elements[0].Functions is null ? ValType.FuncRef : ValType.FuncRef.AsNonNull();
         Assert.That(module.Elements[0].Mode, Is.EqualTo(mode));
-        Assert.That(module.Elements[0].ElementType, Is.EqualTo(ValType.FuncRef));
+        Assert.That(module.Elements[0].ElementType, Is.EqualTo(elementType));
         Assert.That((module.Elements[0].Functions?.Length ?? 0) + (module.Elements[0].Expressions?.Length ?? 0), Is.EqualTo(1));
     }
 

@@ -103,7 +103,7 @@ internal sealed class ModuleValidatorTests
         Refusal.Expect(
             Of(EmptyType, Section(3, 1, 0), Section(4, 1, ExternRef, 0, 1), Section(9, 1, 0, 0x41, 0, End, 1, 0), Code(End)),
             28,
-            "an element segment of funcref for table 0 of externref");
+            "an element segment of (ref func) for table 0 of externref");
 
     [TestCase(new byte[] { 7, 1, 1, (byte)'f', 0, 0 })]
     [TestCase(new byte[] { 9, 3, 0, 1, 0 })]
