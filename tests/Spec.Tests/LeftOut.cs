@@ -12,9 +12,8 @@ internal static class LeftOut
         ("function-references", "br_on_non_null br_on_null call_ref local_init ref ref_as_non_null return_call_ref"),
         ("tail-calls", "return_call return_call_indirect"),
         ("exceptions", "tag throw throw_ref try_table"),
-        ("multi-memory", "address0 address1 align0 binary0 data1 data_drop0 float_exprs0 float_exprs1 float_memory0 imports0 imports1 imports2 imports3 imports4 instance linking0 linking1 linking2 linking3 load0 load1 load2 memory-multi memory_copy0 memory_copy1 memory_fill0 memory_grow memory_init0 memory_size0 memory_size1 memory_size2 memory_size3 memory_size_import memory_trap0 memory_trap1 start0 store0 store1 store2 traps0"),
+        ("multi-memory", "address0 address1 align0 binary0 data1 data_drop0 float_exprs0 float_exprs1 float_memory0 imports0 imports1 imports2 imports3 imports4 instance linking0 linking1 linking2 linking3 load0 load1 load2 memory-multi memory_copy0 memory_copy1 memory_fill0 memory_grow memory_init0 memory_size0 memory_size1 memory_size2 memory_size3 memory_size_import memory_trap0 memory_trap1 start0 store0 store1 store2 traps0 simd_memory-multi"),
         ("memory64", "address64 align64 binary_leb128_64 bulk64 call_indirect64 endianness64 float_memory64 load64 memory64 memory64-imports memory_copy64 memory_fill64 memory_grow64 memory_init64 memory_redundancy64 memory_trap64 table64 table_copy64 table_copy_mixed table_fill64 table_get64 table_grow64 table_init64 table_set64 table_size64"),
-        ("simd", "i16x8_relaxed_q15mulr_s i32x4_relaxed_trunc i8x16_relaxed_swizzle relaxed_dot_product relaxed_laneselect relaxed_madd_nmadd relaxed_min_max"),
         ("text format", "obsolete-keywords utf8-invalid-encoding"));
 
     /// <summary>Scripts of which single commands are left out, and why; quoted texts are left out everywhere.</summary>
@@ -36,6 +35,7 @@ internal static class LeftOut
         ["local_tee"] = ["function-references"],
         ["ref_is_null"] = ["function-references", ScriptRunner.StateInDoubt],
         ["select"] = ["function-references"],
+        ["simd_linking"] = [Linker.SharedState],
         ["table"] = ["function-references", ScriptRunner.ModuleLeftOut],
         ["table-sub"] = ["function-references"],
         ["table_grow"] = [Linker.SharedState, ScriptRunner.ModuleLeftOut],
@@ -43,9 +43,6 @@ internal static class LeftOut
         ["unreached-invalid"] = ["function-references"],
         ["unreached-valid"] = ["function-references"],
     };
-
-    /// <summary>Scripts whose names begin so need vectors, all of them.</summary>
-    public const string SimdPrefix = "simd_";
 
     /// <summary>
     /// Scripts of 2.0 into whose large modules 3.0 has put single fields: those whose text holds one of the markers are taken out, and
@@ -77,7 +74,7 @@ internal static class LeftOut
         [ScriptRunner.ForTextReaders, .. Commands.GetValueOrDefault(script, [])];
 
     /// <summary>Whether a script is run.</summary>
-    public static bool IsRun(string script) => !Scripts.ContainsKey(script) && !script.StartsWith(SimdPrefix, StringComparison.Ordinal);
+    public static bool IsRun(string script) => !Scripts.ContainsKey(script);
 
     private static Dictionary<string, string> Group(params (string Reason, string Names)[] groups) =>
         groups.SelectMany(group => group.Names.Split(' ').Select(name => (name, group.Reason))).ToDictionary(StringComparer.Ordinal);

@@ -6,7 +6,7 @@ namespace Everheap.Spec.Tests;
 
 /// <summary>What a module's imports are linked to.</summary>
 /// <param name="Functions">The functions, in order.</param>
-/// <param name="Globals">The globals' values, in order.</param>
+/// <param name="Globals">The globals' values, in order, in units of 8 bytes.</param>
 /// <param name="Owners">The instances whose functions are among them.</param>
 internal sealed record LinkedImports(HostFunction[] Functions, ulong[] Globals, IReadOnlyCollection<ScriptInstance> Owners);
 
@@ -72,7 +72,7 @@ internal sealed class Linker
                     functions.Add(new HostFunction(module.FunctionTypeOf(import.Index), FunctionFor(import, module.FunctionTypeOf(import.Index), owners)));
                     break;
                 case ExternalKind.Global:
-                    globals.Add(GlobalFor(import, module.Globals[import.Index]));
+                    globals.AddRange(GlobalFor(import, module.Globals[import.Index]));
                     break;
                 default:
                     if (import.ModuleName != TestModule)
@@ -131,7 +131,7 @@ internal sealed class Linker
         };
     }
 
-    private ulong GlobalFor(Import import, GlobalType type)
+    private ulong[] GlobalFor(Import import, GlobalType type)
     {
         if (type.IsMutable)
         {
@@ -142,9 +142,9 @@ internal sealed class Linker
         {
             return type.ValueType switch
             {
-                ValType.F32 => BitConverter.SingleToUInt32Bits(666.6f),
-                ValType.F64 => BitConverter.DoubleToUInt64Bits(666.6),
-                _ => 666,
+                ValType.F32 => [BitConverter.SingleToUInt32Bits(666.6f)],
+                ValType.F64 => [BitConverter.DoubleToUInt64Bits(666.6)],
+                _ => [666],
             };
         }
 

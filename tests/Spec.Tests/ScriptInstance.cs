@@ -4,7 +4,7 @@ using Everheap.Vm.Modules;
 
 namespace Everheap.Spec.Tests;
 
-/// <summary>How a call ended: with results, or with a trap.</summary>
+/// <summary>How a call ended: with results, in units of 8 bytes, or with a trap.</summary>
 internal readonly record struct CallOutcome(ulong[] Results, string? Trap);
 
 /// <summary>An instance that a script made.</summary>
@@ -55,8 +55,9 @@ internal sealed class ScriptInstance : IDisposable
             : new InvalidOperationException($"the script's module exports no {kind} \"{name}\"");
     }
 
-    /// <summary>The bits of a global.</summary>
-    public ulong GlobalAt(int index) => _instance.GlobalAt(index);
+    /// <summary>The bits of a global, in units of 8 bytes: two of a vector.</summary>
+    public ulong[] GlobalAt(int index) =>
+        Module.Globals[index].ValueType == ValType.V128 ? [_instance.GlobalAt(index), _instance.HighHalfOfGlobalAt(index)] : [_instance.GlobalAt(index)];
 
     /// <summary>Marks its state as in doubt.</summary>
     public void Doubt() => _isInDoubt = true;
@@ -76,7 +77,7 @@ internal sealed class ScriptInstance : IDisposable
 
         if (outcome == RunOutcome.Returned)
         {
-            return new CallOutcome(_instance.Results[..Module.FunctionTypeOf(function).Results.Length].ToArray(), null);
+            return new CallOutcome(_instance.Results[..ValTypes.UnitsOf(Module.FunctionTypeOf(function).Results)].ToArray(), null);
         }
 
         // A trap leaves the frames that were running on the stack, for its backtrace.

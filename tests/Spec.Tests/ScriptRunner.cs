@@ -224,11 +224,12 @@ internal sealed class ScriptRunner : IDisposable
         if (action.Head == "get")
         {
             int global = instance.ExportNamed(name, ExternalKind.Global).Index;
-            return (new CallOutcome([instance.GlobalAt(global)], null), [instance.Module.Globals[global].ValueType]);
+            ValType type = instance.Module.Globals[global].ValueType;
+            return (new CallOutcome(instance.GlobalAt(global), null), [type]);
         }
 
         int function = instance.ExportNamed(name, ExternalKind.Function).Index;
-        ulong[] arguments = [.. action.Items.Skip(at + 1).Select(node => Constant(node).Bits)];
+        ulong[] arguments = [.. action.Items.Skip(at + 1).SelectMany(node => Constant(node).Units)];
         return (instance.Call(function, arguments), instance.Module.FunctionTypeOf(function).Results.ToArray());
     }
 
@@ -253,14 +254,17 @@ internal sealed class ScriptRunner : IDisposable
         (CallOutcome outcome, ValType[] types) = Act(command.Items![1]);
         Expect(outcome.Trap is null, $"expected results, but it trapped: {outcome.Trap}");
         SExpression[] wanted = [.. command.Items.Skip(2)];
-        Expect(wanted.Length == outcome.Results.Length, $"expected {wanted.Length} results, found {outcome.Results.Length}");
+        Expect(wanted.Length == types.Length, $"expected {wanted.Length} results, found {types.Length}");
+        int unit = 0;
         for (int i = 0; i < wanted.Length; i++)
         {
             Value[] choices = wanted[i].Head == "either" ? [.. wanted[i].Items!.Skip(1).Select(Constant)] : [Constant(wanted[i])];
-            ulong bits = types[i] is ValType.I32 or ValType.F32 ? (uint)outcome.Results[i] : outcome.Results[i];
+            ulong bits = types[i] is ValType.I32 or ValType.F32 ? (uint)outcome.Results[unit] : outcome.Results[unit];
+            ulong highBits = types[i] == ValType.V128 ? outcome.Results[unit + 1] : 0;
+            unit += types[i].Units;
             Expect(
-                choices.Any(choice => choice.Accepts(types[i], bits)),
-                $"result {i} of {_script[command.Items[1].Start..command.Items[1].End]}: expected {string.Join(" or ", choices)}, found {types[i]} 0x{bits:x}");
+                choices.Any(choice => choice.Accepts(types[i], bits, highBits)),
+                $"result {i} of {_script[command.Items[1].Start..command.Items[1].End]}: expected {string.Join(" or ", choices)}, found {types[i]} 0x{(highBits == 0 ? "" : $"{highBits:x}:")}{bits:x}");
         }
     }
 

@@ -14,8 +14,6 @@ internal static class Unsupported
     /// <summary>What is decoded and validated, but cannot be run.</summary>
     private static readonly WasmFeature[] NotRunnable =
     [
-        WasmFeature.Simd,
-        WasmFeature.RelaxedSimd,
         WasmFeature.Threads,
         WasmFeature.Exceptions,
         WasmFeature.LegacyExceptions,
