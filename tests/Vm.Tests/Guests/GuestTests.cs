@@ -1,5 +1,3 @@
-using Everheap.Vm.Modules;
-
 namespace Everheap.Vm.Tests.Guests;
 
 /// <summary>Real programs, whole: they must print, write and return exactly what they do under another machine.</summary>
@@ -10,8 +8,7 @@ internal sealed class GuestTests
 
     private static IEnumerable<GuestCase> Samples() => GuestCatalog.Samples();
 
-    private static IEnumerable<TestCaseData> Kernels() =>
-        GuestCatalog.TestCases(() => GuestCatalog.Kernels().Where(kernel => !IsVector(kernel)), "kernels");
+    private static IEnumerable<TestCaseData> Kernels() => GuestCatalog.TestCases(() => GuestCatalog.Kernels(), "kernels");
 
     private static IEnumerable<TestCaseData> Applications() => GuestCatalog.TestCases(() => GuestCatalog.Commands("apps"), "applications");
 
@@ -56,18 +53,6 @@ internal sealed class GuestTests
     public void A_large_program_captured_again_and_again_gives_its_expected_output(GuestCase guest) =>
         GuestRunner.RunAndCompare(guest, CaptureStress.Every(guest), BudgetBytes(guest));
 
-    [Test]
-    public void A_program_with_vector_instructions_is_refused_by_name()
-    {
-        if (!GuestCatalog.HasSharedGuests)
-        {
-            Assert.Ignore("../shared/guests is not beside the repository: conv16_simd was not tried");
-        }
-
-        GuestCase guest = GuestCatalog.Kernels().Single(IsVector);
-        Assert.That(() => Module.Load(guest.ModulePath), Throws.TypeOf<WasmFormatException>().With.Message.Contains("vector").Or.Message.Contains("v128").Or.Message.Contains("SIMD"));
-    }
-
     // Tight where the program goes through its memory in order or is small; bigmap touches pages at random, which costs a fault each time.
     private static long BudgetBytes(GuestCase guest) => guest.Name switch
     {
@@ -76,6 +61,4 @@ internal sealed class GuestTests
         "bigmap small" or "bigsort small" => 4 * MiB,
         _ => 64 * MiB,
     };
-
-    private static bool IsVector(GuestCase guest) => guest.Name.EndsWith("_simd", StringComparison.Ordinal);
 }
