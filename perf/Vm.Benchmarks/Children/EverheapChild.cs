@@ -68,18 +68,16 @@ internal static class EverheapChild
             };
     }
 
-    // Each has run its first instructions, and waits, captured, for going on. All are heaps of one store.
+    // Each has run its first instructions, and waits, captured, for going on. Each has a file of its own.
     private static int MakeInstances(Module module, ChildCommand command)
     {
-        using HeapStore store = HeapStore.Create(Path.Combine(command.Folder, "instances.heap"));
         var processes = new List<Process>();
         try
         {
             for (int index = 0; index < command.Instances; index++)
             {
-                var process = Process.Create(module, store, new ProcessOptions
+                var process = Process.Create(module, Path.Combine(command.Folder, $"{index}.heap"), new ProcessOptions
                 {
-                    HeapName = $"{Process.HeapName} {index}",
                     StandardInput = Stream.Null,
                     StandardOutput = Stream.Null,
                     StandardError = Stream.Null,
