@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Everheap.Vm.Benchmarks.Children;
 
-/// <summary>What a process is told that runs one program. The same for every machine; <c>Peers/run-wasi.mjs</c> reads it, too.</summary>
+/// <summary>What a process is told that runs one program. The same for every peer; <c>Peers/run-wasi.mjs</c> reads it, too.</summary>
 /// <param name="ModulePath">The module.</param>
 /// <param name="Folder">Where the process may make files.</param>
 internal sealed record ChildCommand(string ModulePath, string Folder)

@@ -5,7 +5,7 @@ using Everheap.Vm.Wasi;
 namespace Everheap.Vm.Benchmarks.Programs;
 
 /// <summary>
-/// A copy of a module whose <c>_start</c> first of all writes one byte to standard output. So every machine shows in the same way, to whoever reads its output, when it has got to the
+/// A copy of a module whose <c>_start</c> first of all writes one byte to standard output. So every peer shows in the same way, to whoever reads its output, when it has got to the
 /// program's first instructions.
 /// </summary>
 internal static class MarkedModule
@@ -29,7 +29,7 @@ internal static class MarkedModule
         Module module = Module.Decode(bytes);
         Export? start = module.Exports.FirstOrDefault(export => export.Name == "_start" && export.Kind == ExternalKind.Function);
         Import? write = module.Imports.FirstOrDefault(import => import is { ModuleName: WasiHost.ModuleName, Name: "fd_write", Kind: ExternalKind.Function });
-        if (start is null || write is null || module.Memories.Count == 0 || start.Index < module.ImportedFunctionCount)
+        if (start is null || write is null || module.Memories is not [{ Is64: false }, ..] || start.Index < module.ImportedFunctionCount)
         {
             return null;
         }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Everheap.Measuring;
 using Everheap.Measuring.Reports;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Running;
 using Everheap.Vm.Tests.Guests;
 
@@ -18,27 +18,27 @@ internal static class InstanceReport
     /// <summary>A program that greets, and reads its input.</summary>
     public static string ModulePath { get; } = Path.Combine(GuestCatalog.RepositoryRoot, "samples", "hello.wasm");
 
-    /// <summary>Makes the instances on each machine.</summary>
+    /// <summary>Makes the instances on each peer.</summary>
     /// <exception cref="InvalidOperationException">They could not be made.</exception>
-    public static ReportSection Run(Options options, IReadOnlyList<Machine> machines)
+    public static ReportSection Run(Options options, IReadOnlyList<Peer> peers)
     {
         int[] counts = options.IsSmoke ? SmokeCounts : Counts;
-        IReadOnlyList<Machine> measured = [.. machines.Where(machine => machine.RunsModules && !machine.IsVariant)];
-        var table = new MarkdownTable(["instances", .. measured.Select(machine => machine.Title)]);
-        var kibibytes = measured.ToDictionary(machine => machine, _ => new List<long>());
+        IReadOnlyList<Peer> measured = [.. peers.Where(peer => peer.RunsModules && !peer.IsVariant)];
+        var table = new MarkdownTable(["instances", .. measured.Select(peer => peer.Title)]);
+        var kibibytes = measured.ToDictionary(peer => peer, _ => new List<long>());
         foreach (int count in counts)
         {
-            foreach (Machine machine in measured)
+            foreach (Peer peer in measured)
             {
-                Progress.Tell(string.Create(CultureInfo.InvariantCulture, $"{Name}: {count} under {machine.Title}"));
-                kibibytes[machine].Add(ProgramRun.MakeInstances(machine, ModulePath, count));
+                Progress.Tell(string.Create(CultureInfo.InvariantCulture, $"{Name}: {count} under {peer.Title}"));
+                kibibytes[peer].Add(ProgramRun.MakeInstances(peer, ModulePath, count));
             }
 
-            table.Add([count.ToString("N0", CultureInfo.InvariantCulture), .. measured.Select(machine => Units.Bytes(kibibytes[machine][^1] * 1024.0))]);
+            table.Add([count.ToString("N0", CultureInfo.InvariantCulture), .. measured.Select(peer => Units.Bytes(kibibytes[peer][^1] * 1024.0))]);
         }
 
         int more = counts[^1] - counts[0];
-        table.Add(["each one more", .. measured.Select(machine => Units.Bytes((kibibytes[machine][^1] - kibibytes[machine][0]) * 1024.0 / more))]);
+        table.Add(["each one more", .. measured.Select(peer => Units.Bytes((kibibytes[peer][^1] - kibibytes[peer][0]) * 1024.0 / more))]);
         var section = new ReportSection(Name);
         section.Add($"Resident memory of a process with so many idle instances of {Path.GetFileName(ModulePath)} ({Units.Bytes(new FileInfo(ModulePath).Length)}). Everheap's have run to their first safepoint, are captured, and are in a checkpoint; the others are instantiated:");
         section.Add(table);

@@ -2,7 +2,7 @@ using System.Globalization;
 using Everheap.Measuring;
 using Everheap.Measuring.Plots;
 using Everheap.Measuring.Reports;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Programs;
 using Everheap.Vm.Benchmarks.Running;
 using Everheap.Vm.Tests.Guests;
@@ -10,7 +10,7 @@ using Everheap.Vm.Tests.Guests;
 namespace Everheap.Vm.Benchmarks.Reports;
 
 /// <summary>
-/// Runs every program on every machine, in turn and in fresh processes, and compares the medians. The order is turned around from round to round, so that a drift of the machine's speed
+/// Runs every program on every peer, in turn and in fresh processes, and compares the medians. The order is turned around from round to round, so that a drift of the machine's speed
 /// falls on all.
 /// </summary>
 internal static class ProgramReport
@@ -20,30 +20,30 @@ internal static class ProgramReport
 
     /// <summary>Runs a set of programs.</summary>
     /// <exception cref="InvalidOperationException">A program failed, or gave something else than expected.</exception>
-    public static ReportSection Run(string name, ProgramSet set, Options options, IReadOnlyList<Machine> machines)
+    public static ReportSection Run(string name, ProgramSet set, Options options, IReadOnlyList<Peer> peers)
     {
         IReadOnlyList<GuestCase> programs = set.Only(options.Programs).Programs;
-        machines = [.. machines.Where(machine => programs.Any(machine.CanRun))];
+        peers = [.. peers.Where(peer => programs.Any(peer.CanRun))];
         var rows = new List<Row>();
         foreach (GuestCase program in programs)
         {
             Progress.Tell($"{name}: {program.Name}");
             bool isMarked = !options.IsSmoke || rows.Count == 0;
-            rows.Add(Measure(program, [.. machines.Where(machine => machine.CanRun(program))], options.Rounds, isMarked));
+            rows.Add(Measure(program, [.. peers.Where(peer => peer.CanRun(program))], options.Rounds, isMarked));
         }
 
         var section = new ReportSection(name);
         if (rows.Count > 0)
         {
-            Write(section, set, rows, machines, options.Rounds);
+            Write(section, set, rows, peers, options.Rounds);
         }
 
         return section;
     }
 
-    private static Row Measure(GuestCase program, IReadOnlyList<Machine> machines, int rounds, bool isMarked)
+    private static Row Measure(GuestCase program, IReadOnlyList<Peer> peers, int rounds, bool isMarked)
     {
-        var cells = machines.ToDictionary(machine => machine, _ => new Cell());
+        var cells = peers.ToDictionary(peer => peer, _ => new Cell());
         byte[]? marked = isMarked ? MarkedModule.Create(File.ReadAllBytes(program.ModulePath)) : null;
         using var folder = new ScratchFolder(ProgramSet.WorkFolder);
         string markedPath = folder.File(Path.GetFileName(program.ModulePath));
@@ -54,15 +54,15 @@ internal static class ProgramReport
 
         for (int round = 0; round < rounds; round++)
         {
-            foreach (Machine machine in round % 2 == 0 ? machines : machines.Reverse())
+            foreach (Peer peer in round % 2 == 0 ? peers : peers.Reverse())
             {
-                Cell cell = cells[machine];
+                Cell cell = cells[peer];
                 if (marked is not null)
                 {
-                    cell.FirstMilliseconds.Add(ProgramRun.UntilMark(machine, program, markedPath).Seconds * 1e3);
+                    cell.FirstMilliseconds.Add(ProgramRun.UntilMark(peer, program, markedPath).Seconds * 1e3);
                 }
 
-                RunResult result = ProgramRun.Run(machine, program);
+                RunResult result = ProgramRun.Run(peer, program);
                 cell.Seconds.Add(result.ProgramSeconds);
                 cell.TotalSeconds.Add(result.TotalSeconds);
                 cell.PeakMebibytes.Add(result.PeakKibibytes / 1024.0);
@@ -72,66 +72,66 @@ internal static class ProgramReport
         return new Row(program.Name, cells);
     }
 
-    private static void Write(ReportSection section, ProgramSet set, List<Row> rows, IReadOnlyList<Machine> machines, int rounds)
+    private static void Write(ReportSection section, ProgramSet set, List<Row> rows, IReadOnlyList<Peer> peers, int rounds)
     {
-        section.Add($"Programs of {set.Source}, median of {rounds}. {string.Join("; ", machines.Select(machine => $"{machine.Title}: {machine.Description}"))}.");
+        section.Add($"Programs of {set.Source}, median of {rounds}. {string.Join("; ", peers.Select(peer => $"{peer.Title}: {peer.Description}"))}.");
         if (set.LeftOut.Count > 0)
         {
             section.Add($"Left out, because Everheap does not run them: {string.Join(", ", set.LeftOut)}.");
         }
 
-        Machine? yardstick = machines.FirstOrDefault(machine => machine.Name == AllMachines.Yardstick);
-        Add(section, "Seconds of the program itself", rows, machines, cell => cell.Seconds, "0.000");
+        Peer? yardstick = peers.FirstOrDefault(peer => peer.Name == AllPeers.Yardstick);
+        Add(section, "Seconds of the program itself", rows, peers, cell => cell.Seconds, "0.000");
         if (yardstick is not null)
         {
-            AddRatios(section, $"The same, over {yardstick.Title}", rows, machines, yardstick, cell => cell.Seconds);
-            AddPlot(section, rows, machines, yardstick);
+            AddRatios(section, $"The same, over {yardstick.Title}", rows, peers, yardstick, cell => cell.Seconds);
+            AddPlot(section, rows, peers, yardstick);
         }
 
-        Add(section, "Seconds of the whole process", rows, machines, cell => cell.TotalSeconds, "0.00");
+        Add(section, "Seconds of the whole process", rows, peers, cell => cell.TotalSeconds, "0.00");
         if (yardstick is not null)
         {
-            AddRatios(section, $"The same, over {yardstick.Title}", rows, machines, yardstick, cell => cell.TotalSeconds);
+            AddRatios(section, $"The same, over {yardstick.Title}", rows, peers, yardstick, cell => cell.TotalSeconds);
         }
 
-        Add(section, "Milliseconds from the start of the process to the program's first instruction", rows, machines, cell => cell.FirstMilliseconds, "0");
-        Add(section, "Peak of resident memory, MiB", rows, machines, cell => cell.PeakMebibytes, "0");
+        Add(section, "Milliseconds from the start of the process to the program's first instruction", rows, peers, cell => cell.FirstMilliseconds, "0");
+        Add(section, "Peak of resident memory, MiB", rows, peers, cell => cell.PeakMebibytes, "0");
         section.Add(Spread(rows));
     }
 
-    private static void Add(ReportSection section, string title, List<Row> rows, IReadOnlyList<Machine> machines, Func<Cell, Series> values, string format)
+    private static void Add(ReportSection section, string title, List<Row> rows, IReadOnlyList<Peer> peers, Func<Cell, Series> values, string format)
     {
-        var table = new MarkdownTable(["program", .. machines.Select(machine => machine.Title)]);
+        var table = new MarkdownTable(["program", .. peers.Select(peer => peer.Title)]);
         foreach (Row row in rows)
         {
-            table.Add([row.Name, .. machines.Select(machine => row.Value(machine, values)?.ToString(format, CultureInfo.InvariantCulture) ?? "")]);
+            table.Add([row.Name, .. peers.Select(peer => row.Value(peer, values)?.ToString(format, CultureInfo.InvariantCulture) ?? "")]);
         }
 
         section.Add(title + ":");
         section.Add(table);
     }
 
-    private static void AddRatios(ReportSection section, string title, List<Row> rows, IReadOnlyList<Machine> machines, Machine yardstick, Func<Cell, Series> values)
+    private static void AddRatios(ReportSection section, string title, List<Row> rows, IReadOnlyList<Peer> peers, Peer yardstick, Func<Cell, Series> values)
     {
-        IReadOnlyList<Machine> others = [.. machines.Where(machine => machine != yardstick)];
-        var table = new MarkdownTable(["program", .. others.Select(machine => machine.Title)]);
+        IReadOnlyList<Peer> others = [.. peers.Where(peer => peer != yardstick)];
+        var table = new MarkdownTable(["program", .. others.Select(peer => peer.Title)]);
         foreach (Row row in rows)
         {
-            table.Add([row.Name, .. others.Select(machine => row.Ratio(machine, yardstick, values) is { } ratio ? Units.Ratio(ratio) : "")]);
+            table.Add([row.Name, .. others.Select(peer => row.Ratio(peer, yardstick, values) is { } ratio ? Units.Ratio(ratio) : "")]);
         }
 
-        table.Add(["**geometric mean**", .. others.Select(machine => $"**{Units.Ratio(GeometricMean(rows.Select(row => row.Ratio(machine, yardstick, values)).OfType<double>()))}**")]);
+        table.Add(["**geometric mean**", .. others.Select(peer => $"**{Units.Ratio(GeometricMean(rows.Select(row => row.Ratio(peer, yardstick, values)).OfType<double>()))}**")]);
         section.Add(title + ":");
         section.Add(table);
     }
 
-    private static void AddPlot(ReportSection section, List<Row> rows, IReadOnlyList<Machine> machines, Machine yardstick)
+    private static void AddPlot(ReportSection section, List<Row> rows, IReadOnlyList<Peer> peers, Peer yardstick)
     {
         var chart = new BarChart($"Time over {yardstick.Title}'s, median: less is better", new Axis("ratio", Units.Ratio));
         chart.Target(Target);
         foreach (Row row in rows)
         {
-            chart.Add(row.Name, machines.Where(machine => machine != yardstick).Select(machine => (machine.Title, row.Ratio(machine, yardstick, cell => cell.Seconds))));
+            chart.Add(row.Name, peers.Where(peer => peer != yardstick).Select(peer => (peer.Title, row.Ratio(peer, yardstick, cell => cell.Seconds))));
         }
 
         section.AddPlot($"{section.Name}.svg", $"Time of each program over {yardstick.Title}'s", chart.ToString());
@@ -149,7 +149,7 @@ internal static class ProgramReport
 
     private static double GeometricMean(IEnumerable<double> ratios) => Math.Exp(ratios.DefaultIfEmpty(double.NaN).Average(Math.Log));
 
-    /// <summary>What one machine gave for one program, round by round.</summary>
+    /// <summary>What one peer gave for one program, round by round.</summary>
     private sealed class Cell
     {
         public Series Seconds { get; } = new();
@@ -161,11 +161,11 @@ internal static class ProgramReport
         public Series PeakMebibytes { get; } = new();
     }
 
-    private sealed record Row(string Name, IReadOnlyDictionary<Machine, Cell> Cells)
+    private sealed record Row(string Name, IReadOnlyDictionary<Peer, Cell> Cells)
     {
-        public double? Value(Machine machine, Func<Cell, Series> values) =>
-            Cells.TryGetValue(machine, out Cell? cell) && values(cell) is { Count: > 0 } series ? series.Median : null;
+        public double? Value(Peer peer, Func<Cell, Series> values) =>
+            Cells.TryGetValue(peer, out Cell? cell) && values(cell) is { Count: > 0 } series ? series.Median : null;
 
-        public double? Ratio(Machine machine, Machine yardstick, Func<Cell, Series> values) => Value(machine, values) / Value(yardstick, values);
+        public double? Ratio(Peer peer, Peer yardstick, Func<Cell, Series> values) => Value(peer, values) / Value(yardstick, values);
     }
 }

@@ -1,5 +1,5 @@
 using Everheap.Measuring.Reports;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Programs;
 
 namespace Everheap.Vm.Benchmarks.Reports;
@@ -7,10 +7,10 @@ namespace Everheap.Vm.Benchmarks.Reports;
 /// <summary>All sections, in the order of docs/benchmarks.md.</summary>
 internal static class Report
 {
-    private static readonly (string Name, Func<Options, IReadOnlyList<Machine>, ReportSection> Run)[] Sections =
+    private static readonly (string Name, Func<Options, IReadOnlyList<Peer>, ReportSection> Run)[] Sections =
     [
-        ("programs", (options, machines) => ProgramReport.Run("programs", ProgramSet.Kernels(options.IsSmoke), options, machines)),
-        ("applications", (options, machines) => ProgramReport.Run("applications", ProgramSet.Applications(options.IsSmoke), options, machines)),
+        ("programs", (options, peers) => ProgramReport.Run("programs", ProgramSet.Kernels(options.IsSmoke), options, peers)),
+        ("applications", (options, peers) => ProgramReport.Run("applications", ProgramSet.Applications(options.IsSmoke), options, peers)),
         (StartupReport.Name, StartupReport.Run),
         (InstanceReport.Name, InstanceReport.Run),
     ];
@@ -19,17 +19,17 @@ internal static class Report
 
     /// <summary>Runs sections and prints them.</summary>
     /// <exception cref="InvalidOperationException">A program failed, or gave something else than expected.</exception>
-    public static void Run(Options options, AllMachines machines, TextWriter output)
+    public static void Run(Options options, AllPeers peers, TextWriter output)
     {
         Directory.CreateDirectory(ProgramSet.WorkFolder);
         Progress.IsSilent = options.IsSmoke;
-        IReadOnlyList<Machine> chosen = [.. machines.Present.Where(machine => options.Machines.Count == 0 || options.Machines.Contains(machine.Name))];
-        foreach (Machine machine in machines.All)
+        IReadOnlyList<Peer> chosen = [.. peers.Present.Where(peer => options.Peers.Count == 0 || options.Peers.Contains(peer.Name))];
+        foreach (Peer peer in peers.All)
         {
-            output.WriteLine($"{machine.Title}: {machine.WhyMissing ?? machine.Description}");
+            output.WriteLine($"{peer.Title}: {peer.WhyMissing ?? peer.Description}");
         }
 
-        foreach ((string name, Func<Options, IReadOnlyList<Machine>, ReportSection> run) in Sections.Where(section => options.Sections.Count == 0 || options.Sections.Contains(section.Name)))
+        foreach ((string name, Func<Options, IReadOnlyList<Peer>, ReportSection> run) in Sections.Where(section => options.Sections.Count == 0 || options.Sections.Contains(section.Name)))
         {
             ReportSection section = run(options, chosen);
             output.WriteLine($"\n# {name}\n");

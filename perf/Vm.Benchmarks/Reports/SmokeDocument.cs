@@ -1,6 +1,6 @@
 using System.Xml.Linq;
 using Everheap.Measuring.Reports;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Programs;
 using Everheap.Vm.Tests.Guests;
 
@@ -10,14 +10,14 @@ namespace Everheap.Vm.Benchmarks.Reports;
 internal static class SmokeDocument
 {
     /// <exception cref="InvalidOperationException">A program failed or gave something else than expected, or there is no text or picture.</exception>
-    public static void Run(Options options, AllMachines machines, TextWriter output)
+    public static void Run(Options options, AllPeers peers, TextWriter output)
     {
         Directory.CreateDirectory(ProgramSet.WorkFolder);
         using var folder = new ScratchFolder(ProgramSet.WorkFolder);
         string document = folder.File("benchmarks.md");
         string[] markers = [.. Report.Names.SelectMany(name => new[] { $"<!-- {name}: begin -->", $"<!-- {name}: end -->" })];
         File.WriteAllLines(document, markers);
-        Report.Run(options with { Documents = new DocumentFolder(folder.FullPath) }, machines, output);
+        Report.Run(options with { Documents = new DocumentFolder(folder.FullPath) }, peers, output);
         int lines = File.ReadLines(document).Count();
         string[] plots = Directory.Exists(folder.File(ReportSection.PlotFolder)) ? Directory.GetFiles(folder.File(ReportSection.PlotFolder)) : [];
         if (lines <= markers.Length || (options.Sections.Count == 0 && plots.Length == 0))

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Everheap.Measuring;
 using Everheap.Measuring.Reports;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Programs;
 using Everheap.Vm.Benchmarks.Running;
 using Everheap.Vm.Benchmarks.Startup;
@@ -16,13 +16,13 @@ internal static class StartupReport
 
     private const int SmokeFunctions = 200;
 
-    /// <summary>Starts each module on each machine that runs modules.</summary>
+    /// <summary>Starts each module on each peer that runs modules.</summary>
     /// <exception cref="InvalidOperationException">A module did not come to its first instruction.</exception>
-    public static ReportSection Run(Options options, IReadOnlyList<Machine> machines)
+    public static ReportSection Run(Options options, IReadOnlyList<Peer> peers)
     {
-        IReadOnlyList<Machine> starting = [.. machines.Where(machine => machine.RunsModules && !machine.IsVariant)];
-        IReadOnlyList<(Machine Machine, bool IsCached)> columns = [.. starting.SelectMany(machine => machine.HasCache ? new[] { (machine, false), (machine, true) } : [(machine, false)])];
-        string[] titles = [.. columns.Select(column => column.IsCached ? $"{column.Machine.Title}, second start" : column.Machine.HasCache ? $"{column.Machine.Title}, first start" : column.Machine.Title)];
+        IReadOnlyList<Peer> starting = [.. peers.Where(peer => peer.RunsModules && !peer.IsVariant)];
+        IReadOnlyList<(Peer Peer, bool IsCached)> columns = [.. starting.SelectMany(peer => peer.HasCache ? new[] { (peer, false), (peer, true) } : [(peer, false)])];
+        string[] titles = [.. columns.Select(column => column.IsCached ? $"{column.Peer.Title}, second start" : column.Peer.HasCache ? $"{column.Peer.Title}, first start" : column.Peer.Title)];
         var times = new MarkdownTable(["module", .. titles.Select(title => title + ", ms")]);
         var peaks = new MarkdownTable(["module", .. titles]);
         using var folder = new ScratchFolder(ProgramSet.WorkFolder);
@@ -46,14 +46,14 @@ internal static class StartupReport
         return section;
     }
 
-    private static (Series Milliseconds, Series Mebibytes)[] Measure(IReadOnlyList<(Machine Machine, bool IsCached)> columns, string path, ScratchFolder folder, int rounds)
+    private static (Series Milliseconds, Series Mebibytes)[] Measure(IReadOnlyList<(Peer Peer, bool IsCached)> columns, string path, ScratchFolder folder, int rounds)
     {
         (Series Milliseconds, Series Mebibytes)[] cells = [.. columns.Select(_ => (new Series(), new Series()))];
-        var caches = new Dictionary<Machine, string>();
-        foreach ((Machine machine, _) in columns.Where(column => column.IsCached))
+        var caches = new Dictionary<Peer, string>();
+        foreach ((Peer peer, _) in columns.Where(column => column.IsCached))
         {
-            caches[machine] = NewCache(folder);
-            ProgramRun.FillCache(machine, path, caches[machine]);
+            caches[peer] = NewCache(folder);
+            ProgramRun.FillCache(peer, path, caches[peer]);
         }
 
         for (int round = 0; round < rounds; round++)
@@ -61,8 +61,8 @@ internal static class StartupReport
             for (int index = 0; index < columns.Count; index++)
             {
                 int column = round % 2 == 0 ? index : columns.Count - 1 - index;
-                (Machine machine, bool isCached) = columns[column];
-                FirstOutput first = ProgramRun.UntilMark(machine, null, path, isCached ? caches[machine] : machine.HasCache ? NewCache(folder) : null);
+                (Peer peer, bool isCached) = columns[column];
+                FirstOutput first = ProgramRun.UntilMark(peer, null, path, isCached ? caches[peer] : peer.HasCache ? NewCache(folder) : null);
                 cells[column].Milliseconds.Add(first.Seconds * 1e3);
                 if (first.PeakKibibytes is { } peak)
                 {

@@ -4,7 +4,7 @@ using Everheap.Vm.Tests.Guests;
 
 namespace Everheap.Vm.Benchmarks.Running;
 
-/// <summary>Compares what a program gave with what it must give: a machine that is fast and wrong is not measured.</summary>
+/// <summary>Compares what a program gave with what it must give: a peer that is fast and wrong is not measured.</summary>
 internal static class ExpectedResults
 {
     private const int ExcerptLength = 200;

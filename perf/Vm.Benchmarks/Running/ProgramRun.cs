@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Everheap.Vm.Benchmarks.Children;
-using Everheap.Vm.Benchmarks.Machines;
+using Everheap.Vm.Benchmarks.Peers;
 using Everheap.Vm.Benchmarks.Programs;
 using Everheap.Vm.Tests.Guests;
 using HostProcess = System.Diagnostics.Process;
@@ -17,27 +17,27 @@ internal static class ProgramRun
 
     /// <summary>Runs a program to its end, and checks all that it gave.</summary>
     /// <exception cref="InvalidOperationException">It failed, took too long, or gave something else than expected.</exception>
-    public static RunResult Run(Machine machine, GuestCase program)
+    public static RunResult Run(Peer peer, GuestCase program)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
         IReadOnlyList<DirectoryMapping> directories = MakeDirectories(program, scratch);
         var command = new ChildCommand(program.ModulePath, scratch.FullPath) { Arguments = program.Arguments, Directories = directories };
-        (int exitCode, byte[] output, string error, double total) = RunToEnd(machine.Start(program, command), $"{program.Name} under {machine.Title}", program.StandardInputPath);
+        (int exitCode, byte[] output, string error, double total) = RunToEnd(peer.Start(program, command), $"{program.Name} under {peer.Title}", program.StandardInputPath);
         if (ExpectedResults.Difference(program, exitCode, output, directories) is { } difference)
         {
-            throw new InvalidOperationException($"{program.Name} under {machine.Title}: {difference} {error.Trim()}");
+            throw new InvalidOperationException($"{program.Name} under {peer.Title}: {difference} {error.Trim()}");
         }
 
         return new RunResult(OwnSeconds(program, output) ?? Reported(error, "run"), total, (long)Reported(error, "peak_kib"));
     }
 
     /// <summary>Runs a marked program until its mark comes out, and ends it there.</summary>
-    /// <param name="machine">The machine.</param>
-    /// <param name="program">The program, where it is one; for machines that do not run modules.</param>
+    /// <param name="peer">The peer.</param>
+    /// <param name="program">The program, where it is one; for peers that do not run modules.</param>
     /// <param name="modulePath">A module that <see cref="MarkedModule"/> made.</param>
     /// <param name="cachePath">As <see cref="ChildCommand.CachePath"/>.</param>
     /// <exception cref="InvalidOperationException">It printed something else.</exception>
-    public static FirstOutput UntilMark(Machine machine, GuestCase? program, string modulePath, string? cachePath = null)
+    public static FirstOutput UntilMark(Peer peer, GuestCase? program, string modulePath, string? cachePath = null)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
         var command = new ChildCommand(modulePath, scratch.FullPath)
@@ -47,8 +47,8 @@ internal static class ProgramRun
             ShowsOutputAtOnce = true,
             CachePath = cachePath,
         };
-        ProcessStartInfo start = Redirected(machine.Start(program, command));
-        start.Environment[Machine.MarkVariable] = ((char)MarkedModule.Mark).ToString();
+        ProcessStartInfo start = Redirected(peer.Start(program, command));
+        start.Environment[Peer.MarkVariable] = ((char)MarkedModule.Mark).ToString();
         long started = Stopwatch.GetTimestamp();
         using HostProcess process = HostProcess.Start(start)!;
         process.StandardInput.Close();
@@ -60,26 +60,26 @@ internal static class ProgramRun
         process.WaitForExit();
         return first == MarkedModule.Mark
             ? new FirstOutput(seconds, peak)
-            : throw new InvalidOperationException($"{modulePath} under {machine.Title} printed {first} first, and not its mark: {error.Result.Trim()}");
+            : throw new InvalidOperationException($"{modulePath} under {peer.Title} printed {first} first, and not its mark: {error.Result.Trim()}");
     }
 
     /// <summary>Runs a module to its end, whatever it prints, so that its compiled code is kept.</summary>
     /// <exception cref="InvalidOperationException">It took too long.</exception>
-    public static void FillCache(Machine machine, string modulePath, string cachePath)
+    public static void FillCache(Peer peer, string modulePath, string cachePath)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
-        RunToEnd(machine.Start(null, new ChildCommand(modulePath, scratch.FullPath) { CachePath = cachePath }), $"{modulePath} under {machine.Title}", null);
+        RunToEnd(peer.Start(null, new ChildCommand(modulePath, scratch.FullPath) { CachePath = cachePath }), $"{modulePath} under {peer.Title}", null);
     }
 
     /// <summary>Makes idle instances of a module in one process.</summary>
     /// <returns>Resident memory in KiB.</returns>
     /// <exception cref="InvalidOperationException">They could not be made.</exception>
-    public static long MakeInstances(Machine machine, string modulePath, int count)
+    public static long MakeInstances(Peer peer, string modulePath, int count)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
-        string what = string.Create(CultureInfo.InvariantCulture, $"{count} instances under {machine.Title}");
+        string what = string.Create(CultureInfo.InvariantCulture, $"{count} instances under {peer.Title}");
         var command = new ChildCommand(modulePath, scratch.FullPath) { Instances = count };
-        (int exitCode, _, string error, _) = RunToEnd(machine.Start(null, command), what, null);
+        (int exitCode, _, string error, _) = RunToEnd(peer.Start(null, command), what, null);
         return exitCode == 0 ? (long)Reported(error, "rss_kib") : throw new InvalidOperationException($"{what}: exit code {exitCode}, {error.Trim()}");
     }
 

@@ -1,7 +1,7 @@
 namespace Everheap.Vm.Benchmarks.Running;
 
 /// <summary>What one run of a program gave.</summary>
-/// <param name="ProgramSeconds">By the program's own clock (its <c>secs=</c> line), or, where it prints none, from its first instruction to its last, as its machine sees it.</param>
+/// <param name="ProgramSeconds">By the program's own clock (its <c>secs=</c> line), or, where it prints none, from its first instruction to its last, as its peer sees it.</param>
 /// <param name="TotalSeconds">The whole process, seen from outside.</param>
 /// <param name="PeakKibibytes">The most memory that was resident.</param>
 internal sealed record RunResult(double ProgramSeconds, double TotalSeconds, long PeakKibibytes);

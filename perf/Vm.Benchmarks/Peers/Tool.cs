@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
 /// <summary>Programs of the system that are asked something.</summary>
 internal static class Tool

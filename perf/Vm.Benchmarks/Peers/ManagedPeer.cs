@@ -2,10 +2,10 @@ using System.Diagnostics;
 using Everheap.Vm.Benchmarks.Children;
 using Everheap.Vm.Tests.Guests;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
-/// <summary>A machine that is a library of this same executable: it is started again as <c>--child NAME</c>.</summary>
-internal sealed class ManagedMachine(string name, string title, string description, bool hasCache, bool isVariant, Func<ChildCommand, int> run) : Machine(name, title)
+/// <summary>A peer that is a library of this same executable: it is started again as <c>--child NAME</c>.</summary>
+internal sealed class ManagedPeer(string name, string title, string description, bool hasCache, bool isVariant, Func<ChildCommand, int> run) : Peer(name, title)
 {
     /// <summary>The first argument that makes this executable a child.</summary>
     public const string Switch = "--child";
@@ -25,6 +25,6 @@ internal sealed class ManagedMachine(string name, string title, string descripti
         string host = Environment.ProcessPath!;
         bool isDotnet = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         string[] arguments = [Switch, Name, .. command.ToArguments()];
-        return new ProcessStartInfo(host, isDotnet ? [typeof(ManagedMachine).Assembly.Location, .. arguments] : arguments);
+        return new ProcessStartInfo(host, isDotnet ? [typeof(ManagedPeer).Assembly.Location, .. arguments] : arguments);
     }
 }

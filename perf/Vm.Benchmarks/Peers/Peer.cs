@@ -2,12 +2,12 @@ using System.Diagnostics;
 using Everheap.Vm.Benchmarks.Children;
 using Everheap.Vm.Tests.Guests;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
-/// <summary>Something that runs programs, each in a process of its own, so that no run warms up the next.</summary>
+/// <summary>Something that runs programs, Everheap itself at several settings among them, each in a process of its own, so that no run warms up the next.</summary>
 /// <param name="name">On the command line.</param>
 /// <param name="title">In the tables.</param>
-internal abstract class Machine(string name, string title)
+internal abstract class Peer(string name, string title)
 {
     /// <summary>The environment variable that asks a native program for <see cref="Programs.MarkedModule.Mark"/>.</summary>
     public const string MarkVariable = "EVERHEAP_BENCH_MARK";
@@ -28,7 +28,7 @@ internal abstract class Machine(string name, string title)
     /// <summary>Whether it runs WebAssembly modules.</summary>
     public virtual bool RunsModules => true;
 
-    /// <summary>Whether it is another machine at another setting, which makes a difference only to programs that run for a while.</summary>
+    /// <summary>Whether it is another peer at another setting, which makes a difference only to programs that run for a while.</summary>
     public virtual bool IsVariant => false;
 
     /// <summary>Whether it can run a program.</summary>

@@ -2,10 +2,10 @@ using System.Diagnostics;
 using Everheap.Vm.Benchmarks.Children;
 using Everheap.Vm.Tests.Guests;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
 /// <summary>The programs as the system's C compiler makes them, where there is one: built when they are first run, into a folder that goes with this object.</summary>
-internal sealed class NativeMachine : Machine, IDisposable
+internal sealed class NativePeer : Peer, IDisposable
 {
     // As the modules were compiled: without fused multiplication and addition, and for no processor in particular.
     private static readonly string[] Flags = ["-O2", "-ffp-contract=off"];
@@ -17,7 +17,7 @@ internal sealed class NativeMachine : Machine, IDisposable
     private readonly Dictionary<string, string> _built = [];
     private readonly Lazy<ScratchFolder> _folder = new(() => new ScratchFolder());
 
-    public NativeMachine()
+    public NativePeer()
         : base("native", "native")
     {
         foreach (string compiler in Compilers)

@@ -1,15 +1,15 @@
 using System.Reflection;
 using Everheap.Vm.Benchmarks.Children;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
-/// <summary>All machines, in the order in which they run and stand in the tables.</summary>
-internal sealed class AllMachines : IDisposable
+/// <summary>All peers, in the order in which they run and stand in the tables.</summary>
+internal sealed class AllPeers : IDisposable
 {
-    /// <summary>The name of the machine that the others are compared with.</summary>
+    /// <summary>The name of the peer that the others are compared with.</summary>
     public const string Yardstick = "wasmtime";
 
-    private static readonly ManagedMachine[] Managed =
+    private static readonly ManagedPeer[] Managed =
     [
         new("everheap", "Everheap", "everything at its default: a heap file, a checkpoint every second", hasCache: false, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable)),
         new("paged", "by pages", "the same, with `MemoryAddressing.Paged`", hasCache: false, isVariant: true, command => EverheapChild.Run(command, EverheapMode.Paged)),
@@ -17,17 +17,17 @@ internal sealed class AllMachines : IDisposable
         new(Yardstick, "Wasmtime", $"the NuGet package {WasmtimeVersion()}, its optimising compiler", hasCache: true, isVariant: false, WasmtimeChild.Run),
     ];
 
-    private readonly NativeMachine _native = new();
+    private readonly NativePeer _native = new();
 
-    public AllMachines() => All = [.. Managed, new NodeMachine(), _native];
+    public AllPeers() => All = [.. Managed, new NodePeer(), _native];
 
-    public IReadOnlyList<Machine> All { get; }
+    public IReadOnlyList<Peer> All { get; }
 
     /// <summary>Those that can be had here.</summary>
-    public IReadOnlyList<Machine> Present => [.. All.Where(machine => machine.WhyMissing is null)];
+    public IReadOnlyList<Peer> Present => [.. All.Where(peer => peer.WhyMissing is null)];
 
-    /// <summary>What a child of this executable runs; null if there is no such machine.</summary>
-    public static ManagedMachine? FindManaged(string name) => Array.Find(Managed, machine => machine.Name == name);
+    /// <summary>What a child of this executable runs; null if there is no such peer.</summary>
+    public static ManagedPeer? FindManaged(string name) => Array.Find(Managed, peer => peer.Name == name);
 
     public void Dispose() => _native.Dispose();
 

@@ -2,16 +2,16 @@ using System.Diagnostics;
 using Everheap.Vm.Benchmarks.Children;
 using Everheap.Vm.Tests.Guests;
 
-namespace Everheap.Vm.Benchmarks.Machines;
+namespace Everheap.Vm.Benchmarks.Peers;
 
 /// <summary>V8, with the system interface of node, where that is installed.</summary>
-internal sealed class NodeMachine : Machine
+internal sealed class NodePeer : Peer
 {
     private static readonly string Script = Path.Combine(AppContext.BaseDirectory, "Peers", "run-wasi.mjs");
 
     private readonly string? _version = Tool.TryRun("node", "-p", "`V8 ${process.versions.v8} in node ${process.versions.node}`");
 
-    public NodeMachine()
+    public NodePeer()
         : base("v8", "V8")
     {
     }
