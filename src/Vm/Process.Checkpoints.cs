@@ -32,7 +32,7 @@ public sealed partial class Process
         return request.Task;
     }
 
-    private ProcessOutcome RunHere(Instance instance)
+    private ProcessOutcome RunHere(InstanceGroup group)
     {
         _isTimerRunning = true;
         _timer.Change(_options.CheckpointInterval, Timeout.InfiniteTimeSpan);
@@ -43,7 +43,7 @@ public sealed partial class Process
 
         try
         {
-            RunOutcome outcome = instance.Run(OnCaptured);
+            RunOutcome outcome = group.Run(OnCaptured);
             ProcessState state = outcome switch
             {
                 RunOutcome.Paused => ProcessState.Suspended,
@@ -52,7 +52,7 @@ public sealed partial class Process
             };
             if (state != ProcessState.Suspended)
             {
-                End(instance, state, outcome == RunOutcome.HostExit ? _wasi.ExitCode : 0);
+                End(group, state, outcome == RunOutcome.HostExit ? _wasi.ExitCode : 0);
             }
 
             // What a slow reader holds up at a suspension is shown when the program is resumed.
@@ -155,16 +155,16 @@ public sealed partial class Process
     private void Seal()
     {
         _wasi.Seal();
-        _instance!.Save();
+        _group!.Save();
     }
 
-    private void End(Instance instance, ProcessState state, int exitCode)
+    private void End(InstanceGroup group, ProcessState state, int exitCode)
     {
         _header.State = state;
         _header.ExitCode = exitCode;
         if (state == ProcessState.Trapped)
         {
-            (_header.Trap, _header.TrapFunction, _header.TrapOffset) = instance.Trap;
+            (_header.Trap, _header.TrapInstance, _header.TrapFunction, _header.TrapOffset) = group.Trap;
         }
 
         CheckpointNow();
@@ -175,8 +175,7 @@ public sealed partial class Process
         TrapInfo? trap = null;
         if (state == ProcessState.Trapped)
         {
-            trap = Backtraces.TrapOf(
-                _module, _header.Trap, _header.TrapFunction, _header.TrapOffset, Backtraces.Read(_module, _heap.Read, _header).Frames);
+            trap = TrapOf(_heap.Read, _header, GroupDirectory.Read(_heap.Read, _header).ReadModules(_heap.Read));
         }
 
         return new ProcessOutcome(state, _header.ExitCode, trap);
@@ -199,7 +198,7 @@ public sealed partial class Process
     private void RequestCheckpoint()
     {
         _isDue = true;
-        _instance?.RequestCapture();
+        _group?.RequestCapture();
         _wasi.Interrupt();
         AskAgain();
     }
@@ -228,7 +227,7 @@ public sealed partial class Process
         if (_heap.DirtyBytes >= _options.CheckpointDirtyBytes && !_isDue)
         {
             _isDue = true;
-            _instance!.RequestCapture();
+            _group!.RequestCapture();
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Everheap.Engine;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
@@ -116,42 +117,51 @@ public sealed partial class Process
     public static ProcessInspection Inspect(HeapSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        ProcessHeader header = ProcessHeader.Read(snapshot.Read);
-        Module module = ReadModule(snapshot.Read, header, snapshot.HeapName);
-        (List<StackFrame> frames, long count) = Backtraces.Read(module, snapshot.Read, header);
+        MachineHeader header = MachineHeader.Read(snapshot.Read);
+        GroupDirectory directory = GroupDirectory.Read(snapshot.Read, header);
+        Func<int, Module?> moduleOf = directory.ReadModules(snapshot.Read);
+        (List<StackFrame> frames, long count) = Backtraces.Read(moduleOf, snapshot.Read, header.StackAddress, header.StackBytes);
+        Span<byte> pages = stackalloc byte[sizeof(ulong)];
+        snapshot.Read(header.MemorySizesAddress, pages);
         return new ProcessInspection(
             header.State,
             header.ExitCode,
-            header.State == ProcessState.Trapped
-                ? Backtraces.TrapOf(module, header.Trap, header.TrapFunction, header.TrapOffset, frames)
-                : null,
-            module.Name,
-            (long)header.MemoryPages * LinearMemory.WasmPageBytes,
+            header.State == ProcessState.Trapped ? TrapOf(snapshot.Read, header, moduleOf) : null,
+            moduleOf(0)?.Name,
+            BinaryPrimitives.ReadInt64LittleEndian(pages) * LinearMemory.WasmPageBytes,
             count,
             frames,
             CommandLineRecord.Read(snapshot.Read, header),
             header.KeepFile);
     }
 
+    private static TrapInfo TrapOf(HeapReader read, MachineHeader header, Func<int, Module?> moduleOf) => Backtraces.TrapOf(
+        moduleOf,
+        (header.Trap, header.TrapInstance, header.TrapFunction, header.TrapOffset),
+        Backtraces.Read(moduleOf, read, header.StackAddress, header.StackBytes).Frames);
+
     private static Process Create(Module module, int start, HeapStore store, bool ownsStore, ProcessOptions options)
     {
         PersistentHeap heap = store.CreateHeap(options.HeapName, HeapOptionsOf(options));
         Process? process = null;
         WasiHost? wasi = null;
+        InstanceGroup? group = null;
         try
         {
-            var header = new ProcessHeader();
+            var header = new MachineHeader();
             Process? owner = null;
             wasi = WasiHost.Create(new HeapSpace(heap), WasiOptionsOf(options, 0, () => owner?.RequestCheckpoint()));
             header.WasiAddress = wasi.StateAddress;
             header.KeepFile = options.KeepFile;
             CommandLineRecord.Write(heap, header, options);
-            Instance instance = Instance.Create(module, heap, header, Link(module, wasi), [], InstanceOptionsOf(options));
-            owner = process = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
-            instance.PushCall(start, []);
+            External[] imports = [.. module.Imports.Select(import => FindFunction(import, module.FunctionTypeOf(import.Index), wasi))];
+            group = InstanceGroup.Create(heap, header, InstanceOptionsOf(options));
+            Instance instance = group.Instantiate(module, imports);
+            owner = process = new Process(store, ownsStore, heap, options, header, wasi, group);
+            group.PushCall(instance, start, []);
             if (module.StartFunction is int first)
             {
-                instance.PushCall(first, []);
+                group.PushCall(instance, first, []);
             }
 
             process.Seal();
@@ -166,6 +176,7 @@ public sealed partial class Process
         catch
         {
             process?.Dispose();
+            group?.Dispose();
             wasi?.Dispose();
             bool isKnown = heap.LatestCheckpointNumber > 0;
             heap.Dispose();
@@ -185,14 +196,13 @@ public sealed partial class Process
         WasiHost? wasi = null;
         try
         {
-            ProcessHeader header = ProcessHeader.Read(heap.Read);
-            Module module = ReadModule(heap.Read, header, heap.Name);
+            MachineHeader header = MachineHeader.Read(heap.Read);
             Process? owner = null;
             wasi = WasiHost.Resume(new HeapSpace(heap), WasiOptionsOf(options, header.WasiAddress, () => owner?.RequestCheckpoint()));
-            Instance? instance = header.State == ProcessState.Suspended
-                ? Instance.Resume(module, heap, header, Link(module, wasi), [], InstanceOptionsOf(options))
+            InstanceGroup? group = header.State == ProcessState.Suspended
+                ? InstanceGroup.Open(heap, header, (names, type) => FindFunction(names.ModuleName, names.Name, type, wasi), InstanceOptionsOf(options))
                 : null;
-            owner = new Process(store, ownsStore, heap, options, header, wasi, module, instance);
+            owner = new Process(store, ownsStore, heap, options, header, wasi, group);
             return owner;
         }
         catch
@@ -241,18 +251,6 @@ public sealed partial class Process
         }
     }
 
-    private static Module ReadModule(HeapReader read, ProcessHeader header, string heapName)
-    {
-        if (header.ModuleLength > (ulong)Array.MaxLength)
-        {
-            throw new HeapFormatException($"the heap '{heapName}' says that its module has {header.ModuleLength} bytes, which cannot be");
-        }
-
-        var bytes = new byte[header.ModuleLength];
-        read(header.ModuleAddress, bytes);
-        return Module.Decode(bytes);
-    }
-
     private static WasiOptions WasiOptionsOf(ProcessOptions options, ulong stateAddress, Action requestCheckpoint) => new()
     {
         ProgramName = options.ProgramName,
@@ -286,29 +284,18 @@ public sealed partial class Process
         throw new LinkException("the module exports no function _start: it is a library, not a program (build it as a WASI command)");
     }
 
-    private static HostFunction[] Link(Module module, WasiHost wasi)
+    private static HostFunction FindFunction(Import import, FunctionType type, WasiHost wasi) => import.ModuleName == WasiHost.ModuleName && import.Kind == ExternalKind.Function
+        ? FindFunction(import.ModuleName, import.Name, type, wasi)
+        : throw new LinkException(
+            $"the module imports {ImportMatching.NameOf(import.Kind)} {ImportMatching.NameOf(import)}; "
+            + $"a program may import functions of {WasiHost.ModuleName} alone (build it for wasm32-wasi, preview 1)");
+
+    private static HostFunction FindFunction(string moduleName, string name, FunctionType type, WasiHost wasi)
     {
-        var functions = new List<HostFunction>();
-        foreach (Import import in module.Imports)
-        {
-            if (import.ModuleName != WasiHost.ModuleName || import.Kind != ExternalKind.Function)
-            {
-                throw new LinkException(
-                    $"the module imports {import.Kind.ToString().ToLowerInvariant()} {import.ModuleName}.{import.Name}; "
-                    + $"a program may import functions of {WasiHost.ModuleName} alone (build it for wasm32-wasi, preview 1)");
-            }
-
-            WasiFunction function = wasi.Find(import.Name)
-                ?? throw new LinkException($"the module imports {import.ModuleName}.{import.Name}, which WASI preview 1 does not have");
-            FunctionType type = module.FunctionTypeOf(import.Index);
-            if (!type.Equals(function.Type))
-            {
-                throw new LinkException($"the module imports {import.ModuleName}.{import.Name} as {type}; it is {function.Type}");
-            }
-
-            functions.Add(new HostFunction(type, function.Body));
-        }
-
-        return [.. functions];
+        WasiFunction function = wasi.Find(name)
+            ?? throw new LinkException($"the module imports {moduleName}.{name}, which WASI preview 1 does not have");
+        return type.Equals(function.Type)
+            ? function.ToHostFunction()
+            : throw new LinkException($"the module imports {moduleName}.{name} as {type}; it is {function.Type}");
     }
 }

@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using Everheap.Engine;
 using Everheap.Vm.Execution;
-using Everheap.Vm.Modules;
 using Everheap.Vm.Wasi;
 
 namespace Everheap.Vm;
@@ -21,19 +20,18 @@ public sealed partial class Process : IDisposable
     public const string HeapName = "process";
 
     /// <summary>Address space for the thread that runs the program: what the program may use, and room below it.</summary>
-    private const int ThreadStackBytes = Instance.NativeStackBytes + (4 << 20);
+    private const int ThreadStackBytes = InstanceGroup.NativeStackBytes + (4 << 20);
 
     private readonly HeapStore _store;
     private readonly bool _ownsStore;
     private readonly PersistentHeap _heap;
     private readonly ProcessOptions _options;
-    private readonly ProcessHeader _header;
+    private readonly MachineHeader _header;
     private readonly WasiHost _wasi;
-    private readonly Instance? _instance;
-    private readonly Module _module;
+    private readonly InstanceGroup? _group;
 
     private Process(
-        HeapStore store, bool ownsStore, PersistentHeap heap, ProcessOptions options, ProcessHeader header, WasiHost wasi, Module module, Instance? instance)
+        HeapStore store, bool ownsStore, PersistentHeap heap, ProcessOptions options, MachineHeader header, WasiHost wasi, InstanceGroup? group)
     {
         _store = store;
         _ownsStore = ownsStore;
@@ -41,12 +39,11 @@ public sealed partial class Process : IDisposable
         _options = options;
         _header = header;
         _wasi = wasi;
-        _module = module;
-        _instance = instance;
+        _group = group;
         _timer = new Timer(static state => ((Process)state!).OnTimer(), this, Timeout.Infinite, Timeout.Infinite);
-        if (instance is not null)
+        if (group is not null)
         {
-            instance.DirtyLimitCheck = CheckDirtyLimit;
+            group.DirtyLimitCheck = CheckDirtyLimit;
         }
     }
 
@@ -70,7 +67,7 @@ public sealed partial class Process : IDisposable
     public ProcessOutcome Run(CancellationToken suspend = default)
     {
         _wasi.Release((long)_heap.LatestCheckpointNumber);
-        if (_instance is null)
+        if (_group is null)
         {
             _wasi.Finish();
             return Outcome(_header.State);
@@ -78,7 +75,7 @@ public sealed partial class Process : IDisposable
 
         ProcessOutcome? outcome = null;
         ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() => Capture(() => outcome = RunHere(_instance), out failure), ThreadStackBytes) { Name = "Everheap process" };
+        var thread = new Thread(() => Capture(() => outcome = RunHere(_group), out failure), ThreadStackBytes) { Name = "Everheap process" };
         using CancellationTokenRegistration registration = suspend.Register(Suspend);
         thread.Start();
         thread.Join();
@@ -90,7 +87,7 @@ public sealed partial class Process : IDisposable
     public void Dispose()
     {
         _timer.Dispose();
-        _instance?.Dispose();
+        _group?.Dispose();
         _wasi.Dispose();
         _heap.Dispose();
         if (_ownsStore)

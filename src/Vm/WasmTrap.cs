@@ -14,7 +14,8 @@ public sealed record FrameValue(string Name, ValType Type, ulong Bits, ulong Hig
 /// <param name="FunctionName">Its name.</param>
 /// <param name="CodeOffset">The offset in the module's bytes of the instruction at which it stands.</param>
 /// <param name="Values">The values that are still needed: live locals, then the operand stack. Empty where the frame trapped.</param>
-public sealed record StackFrame(int FunctionIndex, string FunctionName, int CodeOffset, IReadOnlyList<FrameValue> Values);
+/// <param name="InstanceNumber">The number of its instance among those that are linked with each other, in the order in which they were made; 0 in a program.</param>
+public sealed record StackFrame(int FunctionIndex, string FunctionName, int CodeOffset, IReadOnlyList<FrameValue> Values, int InstanceNumber = 0);
 
 /// <summary>A trap.</summary>
 /// <param name="Reason">WebAssembly's own words for it.</param>

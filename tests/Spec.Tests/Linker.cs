@@ -1,51 +1,65 @@
+using Everheap.Vm;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 using Everheap.Vm.Wasi;
 
 namespace Everheap.Spec.Tests;
 
-/// <summary>What a module's imports are linked to.</summary>
-/// <param name="Functions">The functions, in order.</param>
-/// <param name="Globals">The globals' values, in order, in units of 8 bytes.</param>
-/// <param name="Owners">The instances whose functions are among them.</param>
-internal sealed record LinkedImports(HostFunction[] Functions, ulong[] Globals, IReadOnlyCollection<ScriptInstance> Owners);
-
 /// <summary>
-/// Gives modules what they import: from the suite's module "spectest", or from instances that the script registered. The virtual
-/// machine itself takes functions and immutable globals from its host, and nothing else; an imported memory or table of "spectest" becomes
-/// the instance's own, as no script looks for what one module left there for another.
+/// Gives modules what they import: from the suite's module "spectest", or from instances that the script registered. "spectest" is as in the reference interpreter: an instance with a memory, a table and
+/// globals that all modules of a script share, and functions of the host.
 /// </summary>
 internal sealed class Linker
 {
-    public const string SharedState = "memory, table or mutable global shared between modules";
-    public const string SharedReference = "reference shared between modules";
-    public const string ImportNotThere = "import of a module that was left out";
-
     private const string TestModule = "spectest";
-    private const int PrintedParametersMax = 2;
 
-    private static readonly MemoryType TestMemory = new(new Limits(1, 2));
-    private static readonly TableType TestTable = new(ValType.FuncRef, new Limits(10, 20));
+    private const string TestModuleText = """
+        (module
+          (global (export "global_i32") i32 (i32.const 666))
+          (global (export "global_i64") i64 (i64.const 666))
+          (global (export "global_f32") f32 (f32.const 666.6))
+          (global (export "global_f64") f64 (f64.const 666.6))
+          (table (export "table") 10 20 funcref)
+          (memory (export "memory") 1 2))
+        """;
+
+    private static readonly Dictionary<(string, string), HostFunction> HostFunctions = new[]
+    {
+        Print("print"),
+        Print("print_i32", ValType.I32),
+        Print("print_i64", ValType.I64),
+        Print("print_f32", ValType.F32),
+        Print("print_f64", ValType.F64),
+        Print("print_i32_f32", ValType.I32, ValType.F32),
+        Print("print_f64_f64", ValType.F64, ValType.F64),
+    }.ToDictionary(function => function.Names);
 
     private readonly Dictionary<string, ScriptInstance> _registered = new(StringComparer.Ordinal);
-    private string? _foreignTrap;
+    private readonly HashSet<string> _leftOut = new(StringComparer.Ordinal);
 
+    /// <summary>The module with what "spectest" has beside functions.</summary>
+    public static ModuleSource TestModuleSource => ModuleSource.OfText(TestModuleText);
+
+    /// <summary>Gives host functions to a script's machine that is opened again.</summary>
+    public static HostFunction FindHostFunction((string ModuleName, string Name) names, FunctionType type) => HostFunctions[names];
+
+    /// <summary>Registers an instance under a name; null where its module was left out.</summary>
     public void Register(string name, ScriptInstance? instance)
     {
         _registered.Remove(name);
+        _leftOut.Remove(name);
         if (instance is not null)
         {
             _registered.Add(name, instance);
         }
+        else
+        {
+            _leftOut.Add(name);
+        }
     }
 
-    /// <summary>The trap of another instance that ended a call between instances, once.</summary>
-    public string? TakeForeignTrap()
-    {
-        string? trap = _foreignTrap;
-        _foreignTrap = null;
-        return trap;
-    }
+    /// <summary>Makes the instance "spectest".</summary>
+    public void RegisterTestModule(ScriptInstance instance) => Register(TestModule, instance);
 
     /// <summary>Marks the instances that a module may have meant to change as in doubt: those whose names its text holds.</summary>
     public void DoubtThoseNamedIn(string text)
@@ -59,103 +73,36 @@ internal sealed class Linker
         }
     }
 
-    public LinkedImports Link(Module module)
-    {
-        var owners = new HashSet<ScriptInstance>();
-        var functions = new List<HostFunction>();
-        var globals = new List<ulong>();
-        foreach (Import import in module.Imports)
-        {
-            switch (import.Kind)
-            {
-                case ExternalKind.Function:
-                    functions.Add(new HostFunction(module.FunctionTypeOf(import.Index), FunctionFor(import, module.FunctionTypeOf(import.Index), owners)));
-                    break;
-                case ExternalKind.Global:
-                    globals.AddRange(GlobalFor(import, module.Globals[import.Index]));
-                    break;
-                default:
-                    if (import.ModuleName != TestModule)
-                    {
-                        throw new LeftOutException(SharedState);
-                    }
+    /// <summary>The instances that a module imports from.</summary>
+    public HashSet<ScriptInstance> OwnersOf(Module module) =>
+        [.. module.Imports.Where(import => _registered.ContainsKey(import.ModuleName)).Select(import => _registered[import.ModuleName])];
 
-                    break;
-            }
+    /// <summary>What a module's imports are given, in order.</summary>
+    /// <exception cref="LinkException">There is no such thing, or it does not fit.</exception>
+    /// <exception cref="LeftOutException">It would be of a module that was left out.</exception>
+    public External[] Link(Module module) => [.. module.Imports.Select(import => Find(module, import))];
+
+    private External Find(Module module, Import import)
+    {
+        if (_leftOut.Contains(import.ModuleName))
+        {
+            throw new LeftOutException(ScriptRunner.ModuleLeftOut);
         }
 
-        OwnWhatTestModuleGives(module);
-        return new LinkedImports([.. functions], [.. globals], owners);
+        External? found = HostFunctions.GetValueOrDefault((import.ModuleName, import.Name));
+        if (found is null && _registered.TryGetValue(import.ModuleName, out ScriptInstance? owner))
+        {
+            found = owner.FindExport(import.Name);
+        }
+
+        if (found is null)
+        {
+            throw new LinkException($"unknown import {import.ModuleName}.{import.Name}");
+        }
+
+        return ImportMatching.WhyNot(module, import, found) is string reason ? throw new LinkException($"incompatible import type: {reason}") : found;
     }
 
-    private static void OwnWhatTestModuleGives(Module module)
-    {
-        if (module.ImportedMemoryCount > 0)
-        {
-            module.Memories = [TestMemory];
-            module.ImportedMemoryCount = 0;
-        }
-
-        module.Tables = [.. module.Tables.Select((table, index) => index < module.ImportedTableCount ? TestTable : table)];
-        module.ImportedTableCount = 0;
-    }
-
-    private WasiFunctionBody FunctionFor(Import import, FunctionType type, HashSet<ScriptInstance> owners)
-    {
-        if (import.ModuleName == TestModule)
-        {
-            return import.Name.StartsWith("print", StringComparison.Ordinal) && type.Parameters.Length <= PrintedParametersMax
-                ? static (_, _, _) => HostOutcome.Completed
-                : throw new InvalidOperationException($"\"spectest\" has no function \"{import.Name}\"");
-        }
-
-        ScriptInstance owner = OwnerOf(import);
-        int function = owner.ExportNamed(import.Name, ExternalKind.Function).Index;
-        if (Holds(type.Parameters, ValType.FuncRef) || Holds(type.Results, ValType.FuncRef))
-        {
-            throw new LeftOutException(SharedReference);
-        }
-
-        owners.Add(owner);
-        return (_, arguments, results) =>
-        {
-            CallOutcome outcome = owner.Call(function, arguments);
-            if (outcome.Trap is not null)
-            {
-                _foreignTrap = outcome.Trap;
-                return HostOutcome.Trap;
-            }
-
-            outcome.Results.CopyTo(results);
-            return HostOutcome.Completed;
-        };
-    }
-
-    private ulong[] GlobalFor(Import import, GlobalType type)
-    {
-        if (type.IsMutable)
-        {
-            throw new LeftOutException(SharedState);
-        }
-
-        if (import.ModuleName == TestModule)
-        {
-            return type.ValueType switch
-            {
-                ValType.F32 => [BitConverter.SingleToUInt32Bits(666.6f)],
-                ValType.F64 => [BitConverter.DoubleToUInt64Bits(666.6)],
-                _ => [666],
-            };
-        }
-
-        ScriptInstance owner = OwnerOf(import);
-        return type.ValueType == ValType.FuncRef
-            ? throw new LeftOutException(SharedReference)
-            : owner.GlobalAt(owner.ExportNamed(import.Name, ExternalKind.Global).Index);
-    }
-
-    private ScriptInstance OwnerOf(Import import) =>
-        _registered.TryGetValue(import.ModuleName, out ScriptInstance? owner) ? owner : throw new LeftOutException(ImportNotThere);
-
-    private static bool Holds(ReadOnlySpan<ValType> types, ValType type) => types.Contains(type);
+    private static HostFunction Print(string name, params ValType[] parameters) =>
+        new(new FunctionType(parameters, []), static (_, _, _) => HostOutcome.Completed) { Names = (TestModule, name) };
 }

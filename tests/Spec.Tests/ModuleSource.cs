@@ -68,6 +68,9 @@ internal sealed class ModuleSource
     /// <summary>A script that is a bare list of module fields.</summary>
     public static ModuleSource OfFields(string script) => new(ModuleForm.Text, null, false, $"(module {script}\n)", []);
 
+    /// <summary>A module in the text format.</summary>
+    public static ModuleSource OfText(string text) => new(ModuleForm.Text, null, false, text, []);
+
     /// <summary>The module in the binary format.</summary>
     /// <exception cref="Wasmtime.WasmtimeException">The text cannot be converted.</exception>
     public byte[] ToBinary()

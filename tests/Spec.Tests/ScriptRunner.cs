@@ -10,17 +10,14 @@ internal sealed class ScriptRunner : IDisposable
 {
     public const string ConverterRefuses = "text that the converter refuses";
     public const string ForTextReaders = "quoted text, which tests a reader of text";
-    public const string Linking = "linking of modules, which is no part of the virtual machine";
     public const string StateInDoubt = "state that a command left out would have changed";
     public const string ModuleLeftOut = "needs a module that was left out";
 
     private readonly string _script;
     private readonly IReadOnlyList<string> _fieldsLeftOut;
-    private readonly PersistentHeap _heap;
-    private readonly CaptureDriver _captures;
+    private readonly ScriptMachine _machine;
     private readonly Linker _linker = new();
     private readonly Tally _tally = new();
-    private readonly List<ScriptInstance> _instances = [];
     private readonly Dictionary<string, ScriptInstance?> _named = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModuleSource> _definitions = new(StringComparer.Ordinal);
     private ScriptInstance? _current;
@@ -35,8 +32,8 @@ internal sealed class ScriptRunner : IDisposable
     {
         _script = script;
         _fieldsLeftOut = fieldsLeftOut;
-        _heap = heap;
-        _captures = captures;
+        _machine = new ScriptMachine(heap, captures);
+        _linker.RegisterTestModule(new ScriptInstance(ToModule(Linker.TestModuleSource), _machine, _linker));
     }
 
     public Tally Run()
@@ -56,13 +53,7 @@ internal sealed class ScriptRunner : IDisposable
         return _tally;
     }
 
-    public void Dispose()
-    {
-        foreach (ScriptInstance instance in _instances)
-        {
-            instance.Dispose();
-        }
-    }
+    public void Dispose() => _machine.Dispose();
 
     private void RunCommand(string kind, int line, Action execute)
     {
@@ -79,7 +70,7 @@ internal sealed class ScriptRunner : IDisposable
         {
             _tally.LeaveOut(e.UnsupportedFeature);
         }
-        catch (Exception e) when (e is WasmFormatException or WasmTrapException or InvalidOperationException)
+        catch (Exception e) when (e is WasmFormatException or WasmTrapException or LinkException or InvalidOperationException)
         {
             _tally.Fail(line, $"{kind}: {e.Message}");
         }
@@ -112,8 +103,8 @@ internal sealed class ScriptRunner : IDisposable
                 AssertRefused(command);
                 break;
             case "assert_unlinkable":
-                ToModule(ModuleSource.Of(_script, command.Items![1]));
-                throw new LeftOutException(Linking);
+                AssertUnlinkable(command);
+                break;
             case "assert_exception":
                 throw new LeftOutException("exceptions");
             default:
@@ -186,8 +177,7 @@ internal sealed class ScriptRunner : IDisposable
             module = ToModule(reduced);
         }
 
-        var instance = new ScriptInstance(module, _heap, _linker, _captures) { RemovedExports = removedExports };
-        _instances.Add(instance);
+        var instance = new ScriptInstance(module, _machine, _linker) { RemovedExports = removedExports };
         if (module.StartFunction is int start && instance.Call(start, []).Trap is string trap)
         {
             throw new WasmTrapException(new TrapInfo(trap, []));
@@ -288,6 +278,23 @@ internal sealed class ScriptRunner : IDisposable
         }
 
         ExpectTrap(null, wanted);
+    }
+
+    private void AssertUnlinkable(SExpression command)
+    {
+        string wanted = TextOf(command.Items![2]);
+        string? found = null;
+        try
+        {
+            Instantiate(ModuleSource.Of(_script, command.Items[1]));
+        }
+        catch (LinkException e)
+        {
+            found = e.Message;
+        }
+
+        Expect(found is not null, $"expected not to be linked (\"{wanted}\"), but was");
+        Expect(found!.StartsWith(wanted, StringComparison.Ordinal), $"expected not to be linked (\"{wanted}\"), found \"{found}\"");
     }
 
     private void AssertRefused(SExpression command)

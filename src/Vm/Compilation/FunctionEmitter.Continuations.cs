@@ -52,8 +52,7 @@ internal sealed partial class FunctionEmitter
     private void RestoreAt(ContinuationPoint point)
     {
         _record = _il.DeclareLocal(typeof(nint));
-        _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, SaveBaseField);
+        EmitRecordAddress(_il);
         _il.Emit(OpCodes.Stloc, _record);
         for (int index = 0; index < point.Site.Values.Length; index++)
         {

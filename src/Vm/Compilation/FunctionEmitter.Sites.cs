@@ -150,8 +150,7 @@ internal sealed partial class FunctionEmitter
         _record = _il.DeclareLocal(typeof(nint));
         _isEntering = _il.DeclareLocal(typeof(int));
         _dispatch = _il.DefineLabel();
-        _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, SaveBaseField);
+        EmitRecordAddress(_il);
         _il.Emit(OpCodes.Stloc, _record);
         EmitInt(1);
         _il.Emit(OpCodes.Stloc, _isEntering);
@@ -238,6 +237,14 @@ internal sealed partial class FunctionEmitter
 
         _il.Emit(OpCodes.Switch, [.. labels]);
         _il.Emit(OpCodes.Br, none);
+    }
+
+    /// <summary>Loads where the record lies that a twin or continuation is entered with.</summary>
+    public static void EmitRecordAddress(ILGenerator il)
+    {
+        il.Emit(OpCodes.Ldarg_0);
+        il.Emit(OpCodes.Ldfld, GroupField);
+        il.Emit(OpCodes.Ldfld, SaveBaseField);
     }
 
     private void EmitRestoration(TwinEntry entry)

@@ -142,7 +142,7 @@ internal sealed partial class FunctionEmitter
     {
         for (int depth = _settled; depth < end; depth++)
         {
-            if (_stack[depth].Kind is NodeKind.Operator or NodeKind.Global or NodeKind.MemorySize)
+            if (_stack[depth].Kind is NodeKind.Operator or NodeKind.Global or NodeKind.MemorySize or NodeKind.FunctionReference)
             {
                 Materialise(depth);
             }
@@ -204,6 +204,13 @@ internal sealed partial class FunctionEmitter
             case NodeKind.Global:
                 EmitGlobalAddress(node.Index);
                 EmitLoadIndirect(_il, node.Type);
+                break;
+            case NodeKind.FunctionReference:
+                // Code is the same for all instances of the module, their references are not.
+                _il.Emit(OpCodes.Ldarg_0);
+                _il.Emit(OpCodes.Ldfld, FunctionReferencesField);
+                EmitLong(node.Index + 1L);
+                _il.Emit(OpCodes.Add);
                 break;
             case NodeKind.Address:
                 _il.Emit(OpCodes.Ldloc, AddressLocal);

@@ -35,7 +35,9 @@ internal sealed partial class FunctionEmitter
     private static readonly FieldInfo SlotsField = ContextField(nameof(CodeContext.Slots));
     private static readonly FieldInfo StackLimitField = ContextField(nameof(CodeContext.StackLimit));
     private static readonly FieldInfo TablesField = ContextField(nameof(CodeContext.Tables));
-    private static readonly FieldInfo SaveBaseField = ContextField(nameof(CodeContext.SaveBase));
+    private static readonly FieldInfo GroupField = ContextField(nameof(CodeContext.Group));
+    private static readonly FieldInfo SaveBaseField = typeof(GroupState).GetField(nameof(GroupState.SaveBase))!;
+    private static readonly FieldInfo FunctionReferencesField = ContextField(nameof(CodeContext.FunctionReferences));
     private static readonly FieldInfo LeftField = ContextField(nameof(CodeContext.Left));
     private static readonly FieldInfo ImportedGlobalsField = ContextField(nameof(CodeContext.ImportedGlobals));
 
@@ -275,7 +277,7 @@ internal sealed partial class FunctionEmitter
                 Push(Node.Constant(instruction.Type, 0));
                 break;
             case Opcode.RefFunc:
-                Push(Node.Constant(ValType.FuncRef, instruction.Index + 1L));
+                Push(Node.FunctionReference(instruction.Index));
                 break;
             case Opcode when MemoryAccess.IsLaneLoad(opcode):
                 EmitLaneLoad(position, in instruction);

@@ -6,13 +6,13 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// Compiles an imported function to a method that callers cannot tell from a declared one. Its one site is its entry: a host call that
-/// cannot go on now is saved with its arguments, and made again after the capture.
+/// Compiles an imported function to a method that callers cannot tell from a declared one. A function of another instance is called with that instance's context, and leaves no frame
+/// of its own. Of a host function, the one site is its entry: a host call that cannot go on now is saved with its arguments, and made again after the capture.
 /// </summary>
 internal static class ImportEmitter
 {
     private static readonly FieldInfo SlotsField = typeof(CodeContext).GetField(nameof(CodeContext.Slots))!;
-    private static readonly FieldInfo SaveBaseField = typeof(CodeContext).GetField(nameof(CodeContext.SaveBase))!;
+    private static readonly FieldInfo ImportsField = typeof(CodeContext).GetField(nameof(CodeContext.Imports))!;
 
     public static Site[] Emit(ModuleCompiler compiler, int function, CodeForm form, ILGenerator il)
     {
@@ -22,9 +22,12 @@ internal static class ImportEmitter
         if (form == CodeForm.Twin)
         {
             record = il.DeclareLocal(typeof(nint));
-            il.Emit(OpCodes.Ldarg_0);
-            il.Emit(OpCodes.Ldfld, SaveBaseField);
+            FunctionEmitter.EmitRecordAddress(il);
             il.Emit(OpCodes.Stloc, record);
+        }
+        else
+        {
+            EmitForeignCall(function, type, il);
         }
 
         var arguments = new LocalBuilder[parameters.Length];
@@ -96,6 +99,42 @@ internal static class ImportEmitter
 
         il.Emit(OpCodes.Ret);
         return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits(parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter))), [], null)];
+    }
+
+    // The callee takes the caller's place on the native stack.
+    private static void EmitForeignCall(int function, FunctionType type, ILGenerator il)
+    {
+        LocalBuilder cell = il.DeclareLocal(typeof(nint));
+        Label isHost = il.DefineLabel();
+        il.Emit(OpCodes.Ldarg_0);
+        il.Emit(OpCodes.Ldfld, ImportsField);
+        il.Emit(OpCodes.Ldc_I4, function * FunctionCell.Bytes);
+        il.Emit(OpCodes.Add);
+        il.Emit(OpCodes.Stloc, cell);
+        il.Emit(OpCodes.Ldloc, cell);
+        il.Emit(OpCodes.Ldind_I);
+        il.Emit(OpCodes.Brfalse, isHost);
+        EmitCellCall(cell, type, il);
+        il.MarkLabel(isHost);
+    }
+
+    /// <summary>Goes on in the function of a cell (<see cref="FunctionCell"/>), with its context and the arguments of the method at hand.</summary>
+    public static void EmitCellCall(LocalBuilder cell, FunctionType type, ILGenerator il)
+    {
+        il.Emit(OpCodes.Ldloc, cell);
+        il.Emit(OpCodes.Ldind_I);
+        for (int index = 0; index < type.Parameters.Length; index++)
+        {
+            il.Emit(OpCodes.Ldarg, (short)(index + 1));
+        }
+
+        il.Emit(OpCodes.Ldloc, cell);
+        il.Emit(OpCodes.Ldc_I4, FunctionCell.CodeOffset);
+        il.Emit(OpCodes.Add);
+        il.Emit(OpCodes.Ldind_I);
+        il.Emit(OpCodes.Tailcall);
+        il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
+        il.Emit(OpCodes.Ret);
     }
 
     private static void EmitSlotAddress(ILGenerator il, int unit)

@@ -20,6 +20,9 @@ internal enum NodeKind
     /// <summary>Memory 0's size.</summary>
     MemorySize,
 
+    /// <summary>A reference to a function of the instance.</summary>
+    FunctionReference,
+
     /// <summary>An operator that cannot trap, over other nodes.</summary>
     Operator,
 
@@ -75,6 +78,8 @@ internal sealed class Node
         new() { Kind = NodeKind.Global, Type = type, Index = index, ReadsGlobals = true };
 
     public static Node MemorySize() => new() { Kind = NodeKind.MemorySize, Type = ValType.I32, ReadsGlobals = true };
+
+    public static Node FunctionReference(int function) => new() { Kind = NodeKind.FunctionReference, Type = ValType.FuncRef, Index = function };
 
     public static Node Address() => new() { Kind = NodeKind.Address, Type = ValType.I64 };
 

@@ -7,22 +7,24 @@ namespace Everheap.Vm.Execution;
 internal static class Backtraces
 {
     /// <summary>The innermost frames of the stack that a heap holds, and how many it has.</summary>
-    /// <param name="module">The program.</param>
+    /// <param name="moduleOf">Gives an instance's module, by its number; null if there is no such instance.</param>
     /// <param name="read">Reads the heap.</param>
-    /// <param name="header">The heap's header.</param>
+    /// <param name="address">Where the stack begins in the heap.</param>
+    /// <param name="bytes">Its height.</param>
+    /// <param name="floor">Where to end: frames below this height, in bytes, are left out.</param>
     /// <exception cref="Engine.HeapFormatException">The stack is malformed.</exception>
-    public static (List<StackFrame> Frames, long Count) Read(Module module, HeapReader read, ProcessHeader header)
+    public static (List<StackFrame> Frames, long Count) Read(Func<int, Module?> moduleOf, HeapReader read, ulong address, ulong bytes, ulong floor = 0)
     {
-        var stack = new CapturedFrames(read, header.StackAddress);
+        var stack = new CapturedFrames(read, address);
         var frames = new List<StackFrame>();
         long count = 0;
-        ulong top = header.StackBytes;
-        while (stack.TryReadBelow(ref top, out ReadOnlySpan<byte> frame))
+        ulong top = bytes;
+        while (top > floor && stack.TryReadBelow(ref top, out ReadOnlySpan<byte> frame))
         {
             count++;
             if (frames.Count < TrapInfo.BacktraceFramesMax)
             {
-                frames.Add(FrameOf(module, frame));
+                frames.Add(FrameOf(moduleOf(CapturedFrame.InstanceOf(frame)), frame));
             }
         }
 
@@ -30,21 +32,21 @@ internal static class Backtraces
     }
 
     /// <summary>A trap with the frames below it.</summary>
-    public static TrapInfo TrapOf(Module module, TrapKind kind, int function, int offset, List<StackFrame> callers)
+    public static TrapInfo TrapOf(Func<int, Module?> moduleOf, (TrapKind Kind, int Instance, int Function, int Offset) trap, List<StackFrame> callers)
     {
         var frames = new List<StackFrame>(callers.Count + 1);
 
         // A stack that is exhausted holds the frame already.
-        if (kind != TrapKind.CallStackExhausted && function >= 0 && function < module.FunctionTypes.Count)
+        if (trap.Kind != TrapKind.CallStackExhausted && moduleOf(trap.Instance) is Module module && (uint)trap.Function < (uint)module.FunctionTypes.Count)
         {
-            frames.Add(new StackFrame(function, module.DisplayNameOf(function), offset, []));
+            frames.Add(new StackFrame(trap.Function, module.DisplayNameOf(trap.Function), trap.Offset, [], trap.Instance));
         }
 
         frames.AddRange(callers);
-        return new TrapInfo(kind.Describe(), frames);
+        return new TrapInfo(trap.Kind.Describe(), frames);
     }
 
-    private static StackFrame FrameOf(Module module, ReadOnlySpan<byte> frame)
+    private static StackFrame FrameOf(Module? module, ReadOnlySpan<byte> frame)
     {
         int function = CapturedFrame.FunctionOf(frame);
         var values = new List<FrameValue>();
@@ -60,14 +62,15 @@ internal static class Backtraces
 
             string name = value.IsStack
                 ? $"{(index < CapturedFrame.ValueCountOf(frame) ? "stack" : "result")} {value.Index}"
-                : module.LocalNames.TryGetValue((function, value.Index), out string? local) ? local : $"local {value.Index}";
+                : module?.LocalNames.TryGetValue((function, value.Index), out string? local) == true ? local : $"local {value.Index}";
             values.Add(new FrameValue(name, value.Type, bits));
         }
 
         return new StackFrame(
             function,
-            function < module.FunctionTypes.Count && function >= 0 ? module.DisplayNameOf(function) : $"func[{function}]",
+            module is not null && (uint)function < (uint)module.FunctionTypes.Count ? module.DisplayNameOf(function) : $"func[{function}]",
             CapturedFrame.OffsetOf(frame),
-            values);
+            values,
+            CapturedFrame.InstanceOf(frame));
     }
 }

@@ -15,7 +15,7 @@ namespace Everheap.Vm.Execution;
 ///     10     2  zero
 ///     12     4  value count
 ///     16     4  result count
-///     20     4  zero
+///     20     4  the instance's number
 ///     24   16n  values, then results: index (4), flags (2: 1 operand stack, 2 result, 4 high half), type (2), bits (8)
 ///  24+16n    4  frame size in bytes, this field included
 ///  28+16n    4  zero
@@ -31,6 +31,7 @@ internal static class CapturedFrame
     public const int CalleeReturnedOffset = 9;
     public const int ValueCountOffset = 12;
     public const int ResultCountOffset = 16;
+    public const int InstanceOffset = 20;
 
     private const ushort StackFlag = 1;
     private const ushort ResultFlag = 2;
@@ -38,7 +39,7 @@ internal static class CapturedFrame
 
     public static int SizeOf(int valueCount, int resultCount) => HeadBytes + ((valueCount + resultCount) * ValueBytes) + TrailerBytes;
 
-    public static void WriteHead(Span<byte> frame, int function, Site site, bool hasCalleeReturned, int resultCount)
+    public static void WriteHead(Span<byte> frame, int instance, int function, Site site, bool hasCalleeReturned, int resultCount)
     {
         frame.Clear();
         BinaryPrimitives.WriteInt32LittleEndian(frame, function);
@@ -47,6 +48,7 @@ internal static class CapturedFrame
         frame[CalleeReturnedOffset] = hasCalleeReturned ? (byte)1 : (byte)0;
         BinaryPrimitives.WriteInt32LittleEndian(frame[ValueCountOffset..], site.Values.Length);
         BinaryPrimitives.WriteInt32LittleEndian(frame[ResultCountOffset..], resultCount);
+        BinaryPrimitives.WriteInt32LittleEndian(frame[InstanceOffset..], instance);
         BinaryPrimitives.WriteInt32LittleEndian(frame[^TrailerBytes..], frame.Length);
     }
 
@@ -58,6 +60,8 @@ internal static class CapturedFrame
         BinaryPrimitives.WriteUInt16LittleEndian(field[6..], (ushort)value.Type);
         BinaryPrimitives.WriteUInt64LittleEndian(field[8..], value.Type is ValType.I32 or ValType.F32 ? (uint)bits : bits);
     }
+
+    public static int InstanceOf(ReadOnlySpan<byte> frame) => BinaryPrimitives.ReadInt32LittleEndian(frame[InstanceOffset..]);
 
     public static int FunctionOf(ReadOnlySpan<byte> frame) => BinaryPrimitives.ReadInt32LittleEndian(frame);
 

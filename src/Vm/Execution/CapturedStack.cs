@@ -4,6 +4,11 @@ using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
 
+/// <summary>Finds the sites of a function by number, as the code has them that made a record.</summary>
+/// <param name="instance">The instance's number.</param>
+/// <param name="function">The function's index.</param>
+internal delegate Site[] SitesFinder(int instance, int function);
+
 /// <summary>
 /// The part of the call stack that lies in the heap: outermost frame first, growing upwards. A capture appends the frames that were running;
 /// the driver takes the topmost off again when it goes on there. Frames below stay where they are, so that a capture costs what has run
@@ -26,7 +31,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
 
     /// <summary>Appends saved records, which lie innermost first, so that the innermost frame ends on top.</summary>
     /// <returns>False if the stack would grow beyond its limit; nothing is appended then.</returns>
-    public bool TryAppend(byte* records, byte* end, Func<int, Site[]> sitesOf)
+    public bool TryAppend(byte* records, byte* end, SitesFinder sitesOf)
     {
         var starts = new List<nint>();
         ulong added = 0;
@@ -57,7 +62,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
                 }
             }
 
-            WriteFrame(staging.AsSpan(staged, size), record, sitesOf(record->Function)[record->Site]);
+            WriteFrame(staging.AsSpan(staged, size), record, sitesOf(record->Instance, record->Function)[record->Site]);
             staged += size;
         }
 
@@ -66,13 +71,14 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
     }
 
     /// <summary>Appends a frame that stands before a function's first instruction.</summary>
+    /// <param name="instance">Its instance's number.</param>
     /// <param name="function">The function.</param>
     /// <param name="entry">Its entry.</param>
     /// <param name="arguments">Its arguments, by units of 8 bytes: two for a vector.</param>
-    public void PushEntry(int function, Site entry, ReadOnlySpan<ulong> arguments)
+    public void PushEntry(int instance, int function, Site entry, ReadOnlySpan<ulong> arguments)
     {
         var frame = new byte[CapturedFrame.SizeOf(arguments.Length, 0)];
-        CapturedFrame.WriteHead(frame, function, entry, false, 0);
+        CapturedFrame.WriteHead(frame, instance, function, entry, false, 0);
         for (int index = 0; index < arguments.Length; index++)
         {
             CapturedFrame.WriteValue(frame, index, entry.Values[index], false, arguments[index]);
@@ -107,9 +113,13 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
         return _frames.TryReadBelow(ref top, out frame);
     }
 
-    private static int FrameBytesOf(SavedRecord* record, Func<int, Site[]> sitesOf)
+    /// <summary>Takes off all frames above a height.</summary>
+    /// <param name="bytes">The height, in bytes: what <see cref="Bytes"/> was before they came.</param>
+    public void Truncate(ulong bytes) => Bytes = Math.Min(Bytes, bytes);
+
+    private static int FrameBytesOf(SavedRecord* record, SitesFinder sitesOf)
     {
-        Site site = sitesOf(record->Function)[record->Site];
+        Site site = sitesOf(record->Instance, record->Function)[record->Site];
         return CapturedFrame.SizeOf(site.Values.Length, record->CalleeReturned != 0 ? ValTypes.UnitsOf(site.Results) : 0);
     }
 
@@ -118,7 +128,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
         bool hasReturned = record->CalleeReturned != 0;
         var bits = (ulong*)((byte*)record + SavedRecord.HeadBytes);
         SiteValue[] results = hasReturned ? site.ResultUnits : [];
-        CapturedFrame.WriteHead(frame, record->Function, site, hasReturned, results.Length);
+        CapturedFrame.WriteHead(frame, record->Instance, record->Function, site, hasReturned, results.Length);
         for (int index = 0; index < site.Values.Length; index++)
         {
             CapturedFrame.WriteValue(frame, index, site.Values[index], false, bits[index]);

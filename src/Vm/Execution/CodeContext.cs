@@ -2,19 +2,6 @@ using System.Runtime.InteropServices;
 
 namespace Everheap.Vm.Execution;
 
-/// <summary>What compiled code finds in <see cref="CodeContext.Poll"/>.</summary>
-internal static class PollState
-{
-    /// <summary>Go on.</summary>
-    public const int Running = 0;
-
-    /// <summary>Someone wants the stack captured: the next safepoint begins to unwind.</summary>
-    public const int Requested = 1;
-
-    /// <summary>Every frame saves itself and returns, up to the driver.</summary>
-    public const int Unwinding = 2;
-}
-
 /// <summary>What a twin or continuation leaves in <see cref="CodeContext.Left"/> when it returns without a result.</summary>
 internal static class LeftState
 {
@@ -26,25 +13,6 @@ internal static class LeftState
 
     /// <summary>A twin, at the head of a loop for which there is a continuation.</summary>
     public const int AtLoop = 2;
-}
-
-/// <summary>Why the stack unwinds.</summary>
-internal enum UnwindReason
-{
-    /// <summary>It does not.</summary>
-    None,
-
-    /// <summary>A safepoint answered a request.</summary>
-    Capture,
-
-    /// <summary>The native stack is nearly used up: frames move to the heap, and the program goes on.</summary>
-    StackSpill,
-
-    /// <summary>A trap ended the program.</summary>
-    Trap,
-
-    /// <summary>A host function ended the program, or failed.</summary>
-    Host,
 }
 
 /// <summary>
@@ -91,16 +59,10 @@ internal unsafe struct CodeContext
     /// <summary>As <see cref="Last8"/>, for 16 bytes.</summary>
     public long Last128;
 
-    /// <summary>Where saved records begin; a twin finds the record it is entered with here.</summary>
-    public byte* SaveBase;
+    /// <summary>What it shares with the other instances that it is linked with.</summary>
+    public GroupState* Group;
 
-    /// <summary>Where the next saved record goes.</summary>
-    public byte* SaveCursor;
-
-    /// <summary>The end of the room for saved records.</summary>
-    public byte* SaveEnd;
-
-    /// <summary>Arguments and results of host calls, and results of functions that return several.</summary>
+    /// <summary>Arguments and results of host calls, and results of functions that return several: one and the same place for the whole group.</summary>
     public ulong* Slots;
 
     /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
@@ -112,20 +74,17 @@ internal unsafe struct CodeContext
     /// <summary>Addresses of imported globals.</summary>
     public ulong** ImportedGlobals;
 
+    /// <summary>What the imported functions are.</summary>
+    public FunctionCell* Imports;
+
+    /// <summary>A reference to function i of the instance is this plus i plus 1.</summary>
+    public long FunctionReferences;
+
     /// <summary>A handle to the <see cref="Instance"/>.</summary>
     public nint Instance;
 
-    /// <summary>An <see cref="UnwindReason"/>, while <see cref="Poll"/> says so.</summary>
-    public int Reason;
-
-    /// <summary>A <see cref="TrapKind"/>, where the reason is a trap.</summary>
-    public int Trap;
-
-    /// <summary>The function that trapped.</summary>
-    public int TrapFunction;
-
-    /// <summary>The offset in the module's bytes of the instruction that trapped.</summary>
-    public int TrapOffset;
+    /// <summary>The instance's number in its group.</summary>
+    public int InstanceNumber;
 
     /// <summary>Safepoints still to pass before a stress capture; used by code compiled for stress only.</summary>
     public int StressCountdown;

@@ -9,7 +9,7 @@ internal static class CommandLineRecord
     private const int BytesMax = 1 << 20;
 
     /// <summary>Writes the command line into a range of its own. What is longer than a limit is cut: the program itself gets its arguments from the system interface's state.</summary>
-    public static void Write(PersistentHeap heap, ProcessHeader header, ProcessOptions options)
+    public static void Write(PersistentHeap heap, MachineHeader header, ProcessOptions options)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(string.Concat(options.Arguments.Prepend(options.ProgramName).Select(text => text + '\0')));
         int length = Math.Min(bytes.Length, BytesMax);
@@ -20,7 +20,7 @@ internal static class CommandLineRecord
 
     /// <summary>Reads it: the program's name, then its arguments.</summary>
     /// <exception cref="HeapFormatException">Its length cannot be.</exception>
-    public static IReadOnlyList<string> Read(HeapReader read, ProcessHeader header)
+    public static IReadOnlyList<string> Read(HeapReader read, MachineHeader header)
     {
         if (header.CommandLineLength > BytesMax)
         {

@@ -17,11 +17,12 @@ internal static unsafe class CompiledCode
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Trap(CodeContext* context, int function, int offset, int kind)
     {
-        context->Trap = kind;
-        context->TrapFunction = function;
-        context->TrapOffset = offset;
-        context->Reason = (int)UnwindReason.Trap;
-        Volatile.Write(ref context->Poll, PollState.Unwinding);
+        GroupState* group = context->Group;
+        group->Trap = kind;
+        group->TrapInstance = context->InstanceNumber;
+        group->TrapFunction = function;
+        group->TrapOffset = offset;
+        GroupState.Unwind(group, UnwindReason.Trap);
     }
 
     /// <summary>An indirect call's element is null, or has another type.</summary>
@@ -43,18 +44,20 @@ internal static unsafe class CompiledCode
     public static byte* BeginRecord(CodeContext* context, int function, int packedSite, int resultUnits, int valueUnits)
     {
         var kind = (SiteKind)(packedSite & 3);
+        GroupState* group = context->Group;
         int bytes = SavedRecord.HeadBytes + ((valueUnits + resultUnits) * sizeof(ulong));
-        if (context->SaveEnd - context->SaveCursor < bytes)
+        if (group->SaveEnd - group->SaveCursor < bytes)
         {
-            Instance.Of(context).GrowSaveBuffer(bytes);
+            InstanceGroup.GrowSaveBuffer(group, bytes);
         }
 
-        var record = (SavedRecord*)context->SaveCursor;
+        var record = (SavedRecord*)group->SaveCursor;
         record->Function = function;
         record->Site = packedSite >> 2;
         record->Bytes = bytes;
         record->CalleeReturned = 0;
-        byte* values = context->SaveCursor + SavedRecord.HeadBytes;
+        record->Instance = context->InstanceNumber;
+        byte* values = group->SaveCursor + SavedRecord.HeadBytes;
         if (kind == SiteKind.Access)
         {
             return values;
@@ -63,12 +66,12 @@ internal static unsafe class CompiledCode
         if (context->Poll != PollState.Unwinding)
         {
             bool isRequested = Interlocked.Exchange(ref context->Poll, PollState.Unwinding) == PollState.Requested;
-            context->Reason = (int)(isRequested ? UnwindReason.Capture : UnwindReason.StackSpill);
+            GroupState.Unwind(group, isRequested ? UnwindReason.Capture : UnwindReason.StackSpill);
             record->CalleeReturned = kind == SiteKind.Call ? 1 : 0;
             new ReadOnlySpan<ulong>(context->Slots, resultUnits).CopyTo(new Span<ulong>(values + (valueUnits * sizeof(ulong)), resultUnits));
         }
 
-        context->SaveCursor += bytes;
+        group->SaveCursor += bytes;
         return values;
     }
 
@@ -76,7 +79,7 @@ internal static unsafe class CompiledCode
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void NoSuchSite(CodeContext* context)
     {
-        var record = (SavedRecord*)context->SaveBase;
+        var record = (SavedRecord*)context->Group->SaveBase;
         throw new InvalidOperationException($"Function {record->Function} has no site {record->Site} to be entered at.");
     }
 

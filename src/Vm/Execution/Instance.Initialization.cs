@@ -2,10 +2,12 @@ using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
 
-/// <content>Instantiation: globals, tables, and active segments, in the specification's order.</content>
+/// <content>Instantiation: globals, tables, and active segments, in the specification's order (core specification, section 4.5.4).</content>
 internal sealed unsafe partial class Instance
 {
-    private void Initialize()
+    /// <summary>Fills what the module declares: everything but what runs code.</summary>
+    /// <exception cref="WasmTrapException">An active segment does not fit its table or memory. What was written before it stays.</exception>
+    public void Initialize()
     {
         for (int index = 0; index < Module.GlobalDeclarations.Count; index++)
         {
@@ -18,9 +20,14 @@ internal sealed unsafe partial class Instance
             }
         }
 
-        for (int index = 0; index < _tables.Length; index++)
+        for (int index = Module.ImportedTableCount; index < _tables.Length; index++)
         {
-            _tables[index].Grow((uint)Module.Tables[index].Limits.Minimum, 0);
+            TableDeclaration declaration = Module.TableDeclarations[index - Module.ImportedTableCount];
+            ulong initial = declaration.Initializer is ConstantExpression expression ? (ulong)Evaluate(expression) : 0;
+            if (_tables[index].Grow((uint)declaration.Type.Limits.Minimum, initial) is null)
+            {
+                throw new LinkException($"table {index} of the module has {declaration.Type.Limits.Minimum:N0} elements at first; a table may have {Table.ElementsMax:N0}");
+            }
         }
 
         for (int index = 0; index < Module.Elements.Count; index++)
@@ -80,9 +87,9 @@ internal sealed unsafe partial class Instance
         Opcode.I64Const or Opcode.F64Const => (ulong)instruction.Immediate,
         Opcode.V128Const => new UInt128((ulong)instruction.Immediate2, (ulong)instruction.Immediate),
         Opcode.RefNull => 0,
-        Opcode.RefFunc => (ulong)instruction.Index + 1,
+        Opcode.RefFunc => InstanceGroup.FirstReferenceOf(Number) + (ulong)instruction.Index + 1,
         Opcode.GlobalGet => new UInt128(
-            Module.Globals[instruction.Index].ValueType.Units > 1 ? HighHalfOfGlobalAt(instruction.Index) : 0, GlobalAt(instruction.Index)),
+            Module.Globals[instruction.Index].ValueType.Units > 1 ? GlobalUnits(instruction.Index)[1] : 0, GlobalUnits(instruction.Index)[0]),
         _ => throw new InvalidOperationException($"{OpcodeNames.NameOf(instruction.Opcode)} cannot be evaluated"),
     };
 

@@ -18,17 +18,18 @@ internal sealed unsafe partial class Instance
     /// <summary>As <see cref="LoadSlow(ulong, int, int, int)"/>, of so many bytes as the value has, which are left as they are after a trap.</summary>
     public void LoadSlow(ulong address, Span<byte> value, int function, int offset)
     {
-        if (!_memory!.IsInside(address, (ulong)value.Length))
+        LinearMemory memory = Memory!;
+        if (!memory.IsInside(address, (ulong)value.Length))
         {
             CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
             return;
         }
 
         int first = Math.Min(value.Length, LinearMemoryPageRoom(address));
-        _memory.Window.ReadSpan(address, first).CopyTo(value);
+        memory.Window.ReadSpan(address, first).CopyTo(value);
         if (first < value.Length)
         {
-            _memory.Window.ReadSpan(address + (ulong)first, value.Length - first).CopyTo(value[first..]);
+            memory.Window.ReadSpan(address + (ulong)first, value.Length - first).CopyTo(value[first..]);
         }
     }
 
@@ -43,83 +44,75 @@ internal sealed unsafe partial class Instance
     /// <summary>As <see cref="StoreSlow(ulong, int, long, int, int)"/>, of so many bytes as the value has.</summary>
     public void StoreSlow(ulong address, ReadOnlySpan<byte> value, int function, int offset)
     {
-        if (!_memory!.IsInside(address, (ulong)value.Length))
+        LinearMemory memory = Memory!;
+        if (!memory.IsInside(address, (ulong)value.Length))
         {
             CompiledCode.Trap(_context, function, offset, (int)TrapKind.OutOfBoundsMemory);
             return;
         }
 
         int first = Math.Min(value.Length, LinearMemoryPageRoom(address));
-        value[..first].CopyTo(_memory.Window.WriteSpan(address, first));
+        value[..first].CopyTo(memory.Window.WriteSpan(address, first));
         if (first < value.Length)
         {
-            value[first..].CopyTo(_memory.Window.WriteSpan(address + (ulong)first, value.Length - first));
+            value[first..].CopyTo(memory.Window.WriteSpan(address + (ulong)first, value.Length - first));
         }
 
-        DirtyLimitCheck?.Invoke();
+        Group.DirtyLimitCheck?.Invoke();
     }
-
-    /// <summary>Called after a store has dirtied a page; may ask for a capture.</summary>
-    public Action? DirtyLimitCheck { get; set; }
 
     public int GrowMemory(uint delta)
     {
-        uint? before = _memory!.Grow(delta);
-        if (_memory.HasOutgrownPin)
-        {
-            RequestCapture();
-        }
-
-        ShowMemory();
+        uint? before = Group.Grow(Memory!, delta);
         return before is uint pages ? (int)pages : -1;
     }
 
     public TrapKind FillMemory(uint destination, byte value, uint length)
     {
-        if (!_memory!.IsInside(destination, length))
+        if (!Memory!.IsInside(destination, length))
         {
             return TrapKind.OutOfBoundsMemory;
         }
 
-        _memory.Fill(destination, value, length);
-        DirtyLimitCheck?.Invoke();
+        Memory.Fill(destination, value, length);
+        Group.DirtyLimitCheck?.Invoke();
         return TrapKind.None;
     }
 
     public TrapKind CopyMemory(uint destination, uint source, uint length)
     {
-        if (!_memory!.IsInside(destination, length) || !_memory.IsInside(source, length))
+        if (!Memory!.IsInside(destination, length) || !Memory.IsInside(source, length))
         {
             return TrapKind.OutOfBoundsMemory;
         }
 
-        _memory.Copy(destination, source, length);
-        DirtyLimitCheck?.Invoke();
+        Memory.Copy(destination, source, length);
+        Group.DirtyLimitCheck?.Invoke();
         return TrapKind.None;
     }
 
     public TrapKind InitializeMemory(int segment, uint destination, uint source, uint length)
     {
         int available = _droppedData[segment] ? 0 : Module.Data[segment].Length;
-        if ((ulong)source + length > (ulong)available || !_memory!.IsInside(destination, length))
+        if ((ulong)source + length > (ulong)available || !Memory!.IsInside(destination, length))
         {
             return TrapKind.OutOfBoundsMemory;
         }
 
-        _memory.Write(destination, Module.Bytes.Span.Slice(Module.Data[segment].Start + (int)source, (int)length));
+        Memory.Write(destination, Module.Bytes.Span.Slice(Module.Data[segment].Start + (int)source, (int)length));
         return TrapKind.None;
     }
 
     public void DropData(int segment)
     {
         _droppedData[segment] = true;
-        _heap.Write(_header.SegmentsAddress + (ulong)segment, [1]);
+        _heap.Write(_layout.Segments + (ulong)segment, [1]);
     }
 
     public void DropElements(int segment)
     {
         _droppedElements[segment] = true;
-        _heap.Write(_header.SegmentsAddress + (ulong)(_droppedData.Length + segment), [1]);
+        _heap.Write(_layout.Segments + (ulong)(_droppedData.Length + segment), [1]);
     }
 
     public TrapKind InitializeTable(int table, int segment, uint destination, uint source, uint length)
@@ -131,14 +124,15 @@ internal sealed unsafe partial class Instance
             return TrapKind.OutOfBoundsTable;
         }
 
+        var references = new ulong[length];
         for (uint index = 0; index < length; index++)
         {
-            ulong reference = elements.Functions is int[] functions
-                ? (ulong)functions[source + index] + 1
+            references[index] = elements.Functions is int[] functions
+                ? InstanceGroup.FirstReferenceOf(Number) + (ulong)functions[source + index] + 1
                 : (ulong)Evaluate(elements.Expressions![source + index]);
-            _tables[table].Set(destination + index, reference);
         }
 
+        _tables[table].SetInside(destination, references);
         return TrapKind.None;
     }
 

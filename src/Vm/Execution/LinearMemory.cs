@@ -1,4 +1,6 @@
 using Everheap.Engine;
+using Everheap.Vm.Compilation;
+using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
 
@@ -20,14 +22,31 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     private readonly uint _pagesMax;
     private PinnedRange? _pinned;
 
-    public LinearMemory(PersistentHeap heap, ulong address, uint pages, uint? maximum)
+    /// <summary>Makes a memory known that lies in a heap.</summary>
+    /// <param name="heap">The heap.</param>
+    /// <param name="number">Its number in its group.</param>
+    /// <param name="address">Where it begins in the heap.</param>
+    /// <param name="pages">Its size.</param>
+    /// <param name="type">Its type as it was declared.</param>
+    public LinearMemory(PersistentHeap heap, int number, ulong address, uint pages, MemoryType type)
     {
         _heap = heap;
+        Number = number;
         Address = address;
         Pages = pages;
-        _pagesMax = Math.Min(maximum ?? WasmPagesMax, WasmPagesMax);
+        Type = type;
+        _pagesMax = (uint)Math.Min(type.Limits.Maximum ?? WasmPagesMax, WasmPagesMax);
         Window = heap.OpenWindow(address);
     }
+
+    /// <summary>Its number in its group.</summary>
+    public int Number { get; }
+
+    /// <summary>Its type as it was declared.</summary>
+    public MemoryType Type { get; }
+
+    /// <summary>The instances whose code is compiled for it: those that have it as memory 0. They all reach it in the same way.</summary>
+    public List<Instance> Users { get; } = [];
 
     /// <summary>Where the memory begins in the heap.</summary>
     public ulong Address { get; }
@@ -40,6 +59,9 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     /// <summary>Where the memory lies in one piece, and which of its pages have been stored to; null while it is reached by pages.</summary>
     public PinnedRange? Pinned => _pinned;
+
+    /// <summary>How it is reached.</summary>
+    public Addressing Addressing => _pinned is null ? Addressing.Paged : Addressing.Contiguous;
 
     /// <summary>Whether it has grown beyond what is pinned of it.</summary>
     public bool HasOutgrownPin => _pinned is not null && Length > _pinned.Length;

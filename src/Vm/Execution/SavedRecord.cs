@@ -11,7 +11,7 @@ namespace Everheap.Vm.Execution;
 internal struct SavedRecord
 {
     /// <summary>The head's size in bytes.</summary>
-    public const int HeadBytes = 16;
+    public const int HeadBytes = 24;
 
     /// <summary>The function's index.</summary>
     public int Function;
@@ -24,6 +24,12 @@ internal struct SavedRecord
 
     /// <summary>At a call: 1 if the callee had returned, and its results are in the record.</summary>
     public int CalleeReturned;
+
+    /// <summary>The number of the instance whose function it is.</summary>
+    public int Instance;
+
+    /// <summary>Zero: the values that follow are aligned to 8 bytes.</summary>
+    public int Reserved;
 
     /// <summary>Packs a site's number and kind into the one argument that savers take.</summary>
     public static int Pack(int site, SiteKind kind) => (site << 2) | (int)kind;

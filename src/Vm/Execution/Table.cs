@@ -1,12 +1,14 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Everheap.Engine;
+using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
 
 /// <summary>
-/// A table (core specification, section 4.2.7). References are numbers: a function's index plus one, or a host object's number; zero is
-/// null. The heap holds them; native memory holds them again together with what an indirect call needs.
+/// A table (core specification, section 4.2.7). References are numbers, zero is null: see <see cref="InstanceGroup.TryFindFunction"/>, and for external ones whoever gave them out.
+/// The heap holds them. Native memory holds them again, and for every instance that uses the table, what its indirect calls need: the entry points of its own functions and
+/// bridges to those of others, with the numbers that its module has for their types.
 /// </summary>
 internal sealed unsafe class Table : IDisposable
 {
@@ -17,53 +19,96 @@ internal sealed unsafe class Table : IDisposable
     public const ulong AddressSpaceBytes = (ulong)ElementsMax * sizeof(ulong);
 
     private readonly PersistentHeap _heap;
-    private readonly TableView* _view;
-    private readonly Func<ulong, TableEntry> _resolve;
+    private readonly List<View> _views = [];
     private readonly uint _elementsMax;
     private ulong* _references;
     private uint _capacity;
 
     /// <summary>Creates an empty table.</summary>
     /// <param name="heap">The heap.</param>
+    /// <param name="number">Its number in its group.</param>
     /// <param name="address">Where its elements lie in the heap.</param>
-    /// <param name="maximum">The declared maximum.</param>
-    /// <param name="view">What compiled code sees of it.</param>
-    /// <param name="resolve">What an indirect call needs for a reference.</param>
-    public Table(PersistentHeap heap, ulong address, uint? maximum, TableView* view, Func<ulong, TableEntry> resolve)
+    /// <param name="type">Its type.</param>
+    public Table(PersistentHeap heap, int number, ulong address, TableType type)
     {
         _heap = heap;
+        Number = number;
         Address = address;
-        _elementsMax = Math.Min(maximum ?? ElementsMax, ElementsMax);
-        _view = view;
-        _resolve = resolve;
-        *view = default;
+        Type = type;
+        _elementsMax = (uint)Math.Min(type.Limits.Maximum ?? ElementsMax, ElementsMax);
     }
+
+    /// <summary>What an instance's compiled code sees of the table.</summary>
+    private sealed record View(Instance Instance, nint Place)
+    {
+        public TableView* Native => (TableView*)Place;
+    }
+
+    /// <summary>Its number in its group.</summary>
+    public int Number { get; }
 
     public ulong Address { get; }
 
-    public uint Length => (uint)_view->Length;
+    /// <summary>Its type as it was declared.</summary>
+    public TableType Type { get; }
 
-    /// <summary>Reads the elements back from the heap.</summary>
+    public uint Length { get; private set; }
+
+    /// <summary>Whether its elements can be called.</summary>
+    public bool HoldsFunctions => Type.ElementType.Stored == ValType.FuncRef;
+
+    public ulong this[uint index] => _references[index];
+
+    /// <summary>Makes the table visible to an instance.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="place">Where its compiled code looks.</param>
+    public void Show(Instance instance, TableView* place)
+    {
+        var view = new View(instance, (nint)place);
+        *place = default;
+        if (_capacity > 0 && HoldsFunctions)
+        {
+            place->Entries = (TableEntry*)NativeMemory.Alloc(_capacity, (nuint)sizeof(TableEntry));
+        }
+
+        place->Length = Length;
+        _views.Add(view);
+    }
+
+    /// <summary>The instance that it was shown to is gone.</summary>
+    public void Hide(TableView* place)
+    {
+        if (_views.Find(view => view.Place == (nint)place) is View found)
+        {
+            NativeMemory.Free(place->Entries);
+            *place = default;
+            _views.Remove(found);
+        }
+    }
+
+    /// <summary>Reads the elements back from the heap. What indirect calls need is found out by <see cref="ResolveAll"/>, once all instances are there.</summary>
     /// <exception cref="HeapFormatException">There are more than a table may have.</exception>
-    public void Restore(uint length)
+    public void Restore(ulong length)
     {
         if (length > _elementsMax)
         {
             throw new HeapFormatException($"a table has {length} elements, and may have {_elementsMax}: the heap does not fit its module");
         }
 
-        Reserve(length);
-        _view->Length = length;
+        Reserve((uint)length);
+        SetLength((uint)length);
         _heap.Read(Address, MemoryMarshal.AsBytes(new Span<ulong>(_references, (int)length)));
-        ResolveAll();
     }
 
-    /// <summary>Finds out anew what indirect calls need: another compilation has other entry points.</summary>
-    public void ResolveAll()
+    /// <summary>Finds out anew what the indirect calls of all instances need: another compilation has other entry points.</summary>
+    public void ResolveAll() => Resolve(0, Length);
+
+    /// <summary>As <see cref="ResolveAll"/>, for an instance that it was shown to just now.</summary>
+    public void ResolveFor(Instance instance)
     {
-        for (uint index = 0; index < Length; index++)
+        foreach (View view in HoldsFunctions ? _views.Where(view => view.Instance == instance) : [])
         {
-            _view->Entries[index] = _resolve(_references[index]);
+            Resolve(view, 0, Length);
         }
     }
 
@@ -78,31 +123,40 @@ internal sealed unsafe class Table : IDisposable
         }
 
         Reserve(before + delta);
-        _view->Length = before + delta;
+        SetLength(before + delta);
         FillInside(before, value, delta);
         return before;
     }
 
     public bool IsInside(uint index, uint length) => (ulong)index + length <= Length;
 
-    public ulong this[uint index] => _references[index];
-
     public void Set(uint index, ulong value)
     {
         _references[index] = value;
-        _view->Entries[index] = _resolve(value);
+        foreach (View view in HoldsFunctions ? _views : [])
+        {
+            view.Native->Entries[index] = view.Instance.Resolve(value);
+        }
+
         Span<byte> bytes = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
         _heap.Write(Address + ((ulong)index * sizeof(ulong)), bytes);
     }
 
+    /// <summary>Sets a range that lies inside the table.</summary>
+    public void SetInside(uint index, ReadOnlySpan<ulong> values)
+    {
+        values.CopyTo(new Span<ulong>(_references + index, values.Length));
+        Resolve(index, (uint)values.Length);
+        Store(index, (uint)values.Length);
+    }
+
     public void FillInside(uint index, ulong value, uint length)
     {
-        TableEntry entry = _resolve(value);
-        for (uint position = index; position < index + length; position++)
+        new Span<ulong>(_references + index, (int)length).Fill(value);
+        foreach (View view in HoldsFunctions ? _views : [])
         {
-            _references[position] = value;
-            _view->Entries[position] = entry;
+            new Span<TableEntry>(view.Native->Entries + index, (int)length).Fill(view.Instance.Resolve(value));
         }
 
         Store(index, length);
@@ -112,18 +166,61 @@ internal sealed unsafe class Table : IDisposable
     public void CopyInside(uint destination, Table from, uint source, uint length)
     {
         Buffer.MemoryCopy(from._references + source, _references + destination, (ulong)length * sizeof(ulong), (ulong)length * sizeof(ulong));
-        Buffer.MemoryCopy(
-            from._view->Entries + source, _view->Entries + destination, (ulong)length * (ulong)sizeof(TableEntry), (ulong)length * (ulong)sizeof(TableEntry));
+        foreach (View view in HoldsFunctions ? _views : [])
+        {
+            if (from._views.Find(other => other.Instance == view.Instance) is View origin)
+            {
+                ulong bytes = (ulong)length * (ulong)sizeof(TableEntry);
+                Buffer.MemoryCopy(origin.Native->Entries + source, view.Native->Entries + destination, bytes, bytes);
+            }
+            else
+            {
+                Resolve(view, destination, length);
+            }
+        }
+
         Store(destination, length);
     }
 
     public void Dispose()
     {
-        NativeMemory.Free(_view->Entries);
+        foreach (View view in _views)
+        {
+            NativeMemory.Free(view.Native->Entries);
+            *view.Native = default;
+        }
+
+        _views.Clear();
         NativeMemory.Free(_references);
-        _view->Entries = null;
-        _view->Length = 0;
         _references = null;
+        Length = 0;
+    }
+
+    private void Resolve(uint index, uint length)
+    {
+        foreach (View view in HoldsFunctions ? _views : [])
+        {
+            Resolve(view, index, length);
+        }
+    }
+
+    private void Resolve(View view, uint index, uint length)
+    {
+        var references = new ReadOnlySpan<ulong>(_references + index, (int)length);
+        view.Instance.PrepareBridges(references);
+        for (uint position = 0; position < length; position++)
+        {
+            view.Native->Entries[index + position] = view.Instance.Resolve(_references[index + position]);
+        }
+    }
+
+    private void SetLength(uint length)
+    {
+        Length = length;
+        foreach (View view in _views)
+        {
+            view.Native->Length = length;
+        }
     }
 
     private void Store(uint index, uint length) => _heap.Write(
@@ -137,8 +234,12 @@ internal sealed unsafe class Table : IDisposable
         }
 
         uint capacity = Math.Min(Math.Max(elements, _capacity + (_capacity / 2)), _elementsMax);
-        _view->Entries = (TableEntry*)NativeMemory.Realloc(_view->Entries, (nuint)capacity * (nuint)sizeof(TableEntry));
         _references = (ulong*)NativeMemory.Realloc(_references, (nuint)capacity * sizeof(ulong));
+        foreach (View view in HoldsFunctions ? _views : [])
+        {
+            view.Native->Entries = (TableEntry*)NativeMemory.Realloc(view.Native->Entries, (nuint)capacity * (nuint)sizeof(TableEntry));
+        }
+
         _capacity = capacity;
     }
 }

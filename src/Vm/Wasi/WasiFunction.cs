@@ -14,4 +14,8 @@ internal delegate HostOutcome WasiFunctionBody(GuestMemory memory, ReadOnlySpan<
 /// <param name="Name">The name within <see cref="WasiHost.ModuleName"/>.</param>
 /// <param name="Type">Its WebAssembly type.</param>
 /// <param name="Body">What it does.</param>
-internal sealed record WasiFunction(string Name, FunctionType Type, WasiFunctionBody Body);
+internal sealed record WasiFunction(string Name, FunctionType Type, WasiFunctionBody Body)
+{
+    /// <summary>The function as instances import it; it works on its caller's memory.</summary>
+    public HostFunction ToHostFunction() => new(Type, (caller, arguments, results) => Body(caller.HostMemory, arguments, results)) { Names = (WasiHost.ModuleName, Name) };
+}

@@ -26,6 +26,7 @@ internal sealed class EverheapMachine : IDisposable
     private readonly HostState _host = new();
     private readonly HostFunction[] _functions;
     private readonly ulong[] _globals;
+    private readonly Module _globalsModule;
     private readonly Dictionary<bool, Heap> _heaps = [];
     private RunWay? _way;
     private long _hostCalls;
@@ -39,7 +40,13 @@ internal sealed class EverheapMachine : IDisposable
     {
         _folder = folder;
         _globals = globals;
-        _functions = [.. HostInterface.Functions.Select((plan, index) => new HostFunction(plan.Type, (memory, arguments, results) => CallHost(index, memory, arguments, results)))];
+        _globalsModule = Module.Decode(Wasmtime.Module.ConvertText(
+            $"(module {string.Concat(HostInterface.Globals.Select(global => $"(global (export \"{global.Name}\") {ValTypes.NameOf(global.Type)} ({ValTypes.NameOf(global.Type)}.const 0))"))})"));
+        _functions =
+        [
+            .. HostInterface.Functions.Select((plan, index) => new HostFunction(
+                plan.Type, (caller, arguments, results) => CallHost(index, caller.HostMemory, arguments, results)) { Names = ("host", plan.Name) }),
+        ];
     }
 
     /// <summary>How many stacks were captured.</summary>
@@ -57,21 +64,22 @@ internal sealed class EverheapMachine : IDisposable
         _host.Clear();
         var observation = new Observation();
         PersistentHeap heap = HeapFor(way);
-        var header = new ProcessHeader();
-        Instance instance;
+        InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), way.Options);
         try
         {
-            instance = Instance.Create(module, heap, header, _functions, _globals, way.Options);
+            External[] globals = MakeGlobals(group);
+            group.Instantiate(module, [.. _functions, .. globals]);
         }
         catch (WasmTrapException e)
         {
+            group.Dispose();
             observation.NoteRefusal(Traps.Of(e.Trap.Reason.Split(" (", 2)[0]));
             return observation;
         }
 
         try
         {
-            if (module.StartFunction is int start && Call(ref instance, header, heap, start) is string refusal)
+            if (module.StartFunction is int start && Call(ref group, heap, start) is string refusal)
             {
                 observation.NoteRefusal(refusal);
                 return observation;
@@ -80,8 +88,8 @@ internal sealed class EverheapMachine : IDisposable
             foreach (string call in plan.Calls)
             {
                 int function = module.Exports.First(export => export.Name == call).Index;
-                observation.NoteCall(call, Call(ref instance, header, heap, function), _host);
-                if (instance.Memory is LinearMemory memory)
+                observation.NoteCall(call, Call(ref group, heap, function), _host);
+                if (group.Instances[^1].Memory is LinearMemory memory)
                 {
                     var contents = new byte[memory.Length];
                     memory.Read(0, contents);
@@ -91,7 +99,7 @@ internal sealed class EverheapMachine : IDisposable
         }
         finally
         {
-            instance.Dispose();
+            group.Dispose();
         }
 
         return observation;
@@ -105,18 +113,19 @@ internal sealed class EverheapMachine : IDisposable
         }
     }
 
-    private string? Call(ref Instance instance, ProcessHeader header, PersistentHeap heap, int function)
+    // The instance under test is the last, behind the one that has the globals.
+    private string? Call(ref InstanceGroup group, PersistentHeap heap, int function)
     {
         _hasFailed = false;
-        instance.PushCall(function, []);
-        RunOutcome outcome = instance.Run(GoesOn);
+        group.PushCall(group.Instances[^1], function, []);
+        RunOutcome outcome = group.Run(GoesOn);
         while (outcome == RunOutcome.Paused)
         {
             Resumes++;
-            instance.Save();
-            instance.Dispose();
-            instance = Instance.Resume(instance.Module, heap, header, _functions, _globals, _way!.Options);
-            outcome = instance.Run(GoesOn);
+            group.Save();
+            group.Dispose();
+            group = InstanceGroup.Open(heap, group.Header, (names, _) => Array.Find(_functions, known => known.Names == names)!, _way!.Options);
+            outcome = group.Run(GoesOn);
         }
 
         if (outcome == RunOutcome.Returned)
@@ -125,11 +134,19 @@ internal sealed class EverheapMachine : IDisposable
         }
 
         // A trap leaves the frames that were running on the stack, for its backtrace.
-        while (instance.Stack.TryPop(out _))
+        group.Stack.Truncate(0);
+        return _hasFailed ? Traps.Host : Traps.Of(group.Trap.Kind.Describe());
+    }
+
+    private unsafe External[] MakeGlobals(InstanceGroup group)
+    {
+        Instance owner = group.Instantiate(_globalsModule, []);
+        for (int index = 0; index < _globals.Length; index++)
         {
+            *owner.GlobalUnits(index) = _globals[index];
         }
 
-        return _hasFailed ? Traps.Host : Traps.Of(instance.Trap.Kind.Describe());
+        return [.. _globals.Select((_, index) => owner.ExternalOf(ExternalKind.Global, index))];
     }
 
     private bool GoesOn()

@@ -40,9 +40,9 @@ internal sealed class CompiledCodeLifetimeTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(PersistentHeap heap, int captureEvery)
     {
-        using Instance instance = Instance.Create(TinyModule.Of(("_start", Counting)), heap, new ProcessHeader(), [], [], new InstanceOptions { CaptureEvery = captureEvery });
-        instance.PushCall(0, []);
-        Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), new InstanceOptions { CaptureEvery = captureEvery });
+        group.PushCall(group.Instantiate(TinyModule.Of(("_start", Counting)), []), 0, []);
+        Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
         return CompiledAssemblies();
     }
 

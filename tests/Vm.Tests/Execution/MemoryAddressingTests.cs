@@ -53,11 +53,12 @@ internal sealed class MemoryAddressingTests
     {
         using HeapStore store = HeapStore.Create(HeapPath);
         using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = BudgetBytes });
-        using Instance instance = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions { CaptureEvery = captureEvery });
+        using InstanceGroup group = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions { CaptureEvery = captureEvery });
+        Instance instance = group.Instances[0];
         Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
 
         // The code for one piece is given up with it: nothing may need it any more.
-        RunOutcome outcome = instance.Run(() =>
+        RunOutcome outcome = group.Run(() =>
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
@@ -75,9 +76,10 @@ internal sealed class MemoryAddressingTests
     {
         using HeapStore store = HeapStore.Create(HeapPath);
         using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 6 * BudgetBytes });
-        using Instance instance = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions());
+        using InstanceGroup group = Make(heap, TinyModule.Of(("_start", Growing)), new InstanceOptions());
+        Instance instance = group.Instances[0];
 
-        Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+        Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
 
         Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
         Assert.That(instance.Memory!.Pinned!.Length, Is.EqualTo(257UL * LinearMemory.WasmPageBytes));
@@ -90,33 +92,33 @@ internal sealed class MemoryAddressingTests
         using PersistentHeap first = store.CreateHeap("first");
         using PersistentHeap second = store.CreateHeap("second");
         Module module = TinyModule.Of(("_start", Straddling));
-        using Instance asked = Make(first, module, new InstanceOptions { IsAlwaysPaged = true });
-        using Instance limited = Make(second, module, new InstanceOptions { ContiguousBytesMax = LinearMemory.WasmPageBytes - 1 });
+        using InstanceGroup asked = Make(first, module, new InstanceOptions { IsAlwaysPaged = true });
+        using InstanceGroup limited = Make(second, module, new InstanceOptions { ContiguousBytesMax = LinearMemory.WasmPageBytes - 1 });
 
-        Assert.That(asked.Addressing, Is.EqualTo(Addressing.Paged));
-        Assert.That(limited.Addressing, Is.EqualTo(Addressing.Paged));
+        Assert.That(asked.Instances[0].Addressing, Is.EqualTo(Addressing.Paged));
+        Assert.That(limited.Instances[0].Addressing, Is.EqualTo(Addressing.Paged));
     }
 
     [Test]
     public void A_store_across_the_end_of_a_page_changes_both_pages()
     {
-        var header = new ProcessHeader();
+        ulong address;
         using (HeapStore store = HeapStore.Create(HeapPath))
         using (PersistentHeap heap = store.CreateHeap("program"))
-        using (Instance instance = Instance.Create(TinyModule.Of(("_start", Straddling)), heap, header, [], [], new InstanceOptions()))
+        using (InstanceGroup group = Make(heap, TinyModule.Of(("_start", Straddling)), new InstanceOptions()))
         {
-            Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
-            heap.Write(header.MemoryAddress + 100, [1]);
+            Assert.That(group.Instances[0].Addressing, Is.EqualTo(Addressing.Contiguous));
+            address = group.Memories[0].Address;
+            heap.Write(address + 100, [1]);
             heap.Checkpoint();
-            instance.PushCall(0, []);
-            Assert.That(instance.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+            Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
             heap.Checkpoint();
         }
 
         using HeapStore reopened = HeapStore.Open(HeapPath);
         using PersistentHeap read = reopened.OpenHeap("program");
         byte[] memory = new byte[3 * PersistentHeap.PageSize];
-        read.Read(header.MemoryAddress, memory);
+        read.Read(address, memory);
         byte[] expected = new byte[memory.Length];
         expected[100] = 1;
         expected.AsSpan(4092, 8).Fill(0xFF);
@@ -124,10 +126,10 @@ internal sealed class MemoryAddressingTests
         Assert.That(memory, Is.EqualTo(expected));
     }
 
-    private static Instance Make(PersistentHeap heap, Module module, InstanceOptions options)
+    private static InstanceGroup Make(PersistentHeap heap, Module module, InstanceOptions options)
     {
-        Instance instance = Instance.Create(module, heap, new ProcessHeader(), [], [], options);
-        instance.PushCall(0, []);
-        return instance;
+        InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), options);
+        group.PushCall(group.Instantiate(module, []), 0, []);
+        return group;
     }
 }

@@ -1,0 +1,93 @@
+using System.Numerics;
+using Everheap.Vm.Compilation;
+
+namespace Everheap.Vm.Execution;
+
+/// <content>
+/// How memories are reached. As long as one fits the budget it is pinned, and the code of the instances that use it is compiled for a memory in one piece. Once it has outgrown that, the next
+/// safepoint captures the stack (one follows each growth at once), and they go on by pages: frames name WebAssembly's values and offsets, so that any compilation can take
+/// them up. Code of the one kind never runs while the memory is reached in the other way.
+/// </content>
+internal sealed unsafe partial class InstanceGroup
+{
+    private const int AlternationsMax = 64;
+
+    private int _captures;
+
+    /// <summary>How a memory is reached that an instance is about to use; decided anew where it is the first to.</summary>
+    public Addressing AddressingOf(LinearMemory? memory) =>
+        memory is null ? Addressing.Paged
+        : memory.Users.Count > 0 ? memory.Addressing
+        : Pin(memory, Options.IsAlwaysPaged ? Addressing.Paged : Addressing.Contiguous);
+
+    /// <summary>Grows a memory, and shows its size to everyone who uses it.</summary>
+    /// <returns>The size before, in pages, or null if the memory may not become so large.</returns>
+    public uint? Grow(LinearMemory memory, uint delta)
+    {
+        uint? before = memory.Grow(delta);
+        if (memory.HasOutgrownPin)
+        {
+            RequestCapture();
+        }
+
+        foreach (Instance user in memory.Users)
+        {
+            user.ShowMemory();
+        }
+
+        return before;
+    }
+
+    private Addressing Pin(LinearMemory memory, Addressing addressing)
+    {
+        if (addressing == Addressing.Contiguous && memory.TryPin((ulong)Options.ContiguousBytesMax))
+        {
+            return Addressing.Contiguous;
+        }
+
+        memory.Unpin();
+        return Addressing.Paged;
+    }
+
+    // While the whole stack that will go on lies in the heap.
+    private void ReachMemoriesAnew()
+    {
+        // A switch moves the whole memory: often at first, then ever less often.
+        bool alternates = Options.AlternatesAddressing && (++_captures <= AlternationsMax || BitOperations.IsPow2(_captures));
+        bool isSwitched = false;
+        foreach (LinearMemory memory in _memories)
+        {
+            if (memory.Users.Count > 0 && (alternates || memory.HasOutgrownPin))
+            {
+                Addressing next = Pin(memory, alternates && memory.Addressing == Addressing.Paged ? Addressing.Contiguous : Addressing.Paged);
+                foreach (Instance user in memory.Users)
+                {
+                    RememberCodeOf(user);
+                    user.ReachMemory(next);
+                }
+
+                isSwitched = true;
+            }
+        }
+
+        if (isSwitched)
+        {
+            RefreshEntries();
+        }
+    }
+
+    // Code has other entry points now: for whoever imports functions, for bridges, and for tables.
+    private void RefreshEntries()
+    {
+        foreach (Instance instance in _instances)
+        {
+            instance.RefreshImports();
+        }
+
+        Bridges.Refresh();
+        foreach (Table table in _tables)
+        {
+            table.ResolveAll();
+        }
+    }
+}
