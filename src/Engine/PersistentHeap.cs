@@ -213,14 +213,19 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         _ranges.TryRelease(address >> PageShift, pages);
     }
 
-    /// <summary>Opens translation tables for <see cref="TranslationWindow.WindowBytes"/> from an address on.</summary>
+    /// <summary>Opens translation tables for a span of addresses. They take memory as they are used: 16 bytes a page of the heap that is reached through them.</summary>
     /// <param name="address">At a page, below <see cref="AddressEnd"/>.</param>
+    /// <param name="length">Bytes that it spans: whole pages, at most <see cref="TranslationWindow.WindowBytesMax"/>. It may reach beyond <see cref="AddressEnd"/>.</param>
     /// <exception cref="ArgumentException">The address is not at a page, or past the end.</exception>
-    public TranslationWindow OpenWindow(ulong address)
+    /// <exception cref="ArgumentOutOfRangeException">The length is not positive, more than may be, or no whole pages.</exception>
+    public TranslationWindow OpenWindow(ulong address, long length = TranslationWindow.WindowBytes)
     {
         CheckRange(address, 1);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, TranslationWindow.WindowBytesMax);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(length & (PageSize - 1), 0, nameof(length));
         return (address & (PageSize - 1)) == 0
-            ? new TranslationWindow(_pager, address)
+            ? new TranslationWindow(_pager, address, length)
             : throw new ArgumentException($"A window starts at a page, and 0x{address:x} does not.", nameof(address));
     }
 

@@ -4,12 +4,13 @@ using Everheap.Engine.Paging;
 namespace Everheap.Engine;
 
 /// <summary>
-/// A span of <see cref="WindowBytes"/> of a heap's address space with flat translation tables, for compiled code.
+/// A span of a heap's address space with flat translation tables, for compiled code.
 /// </summary>
 /// <remarks>
 /// <para>
 /// The tables are one block of address space that takes memory as it is touched. The load entry of a page stands at
-/// <c>LoadTable + (offset &gt;&gt; PageShift) * 8</c>, its store entry <see cref="StoreTableDistance"/> bytes after that. An entry is 0, or the <em>biased</em> pointer to
+/// <c>LoadTable + (offset &gt;&gt; PageShift) * 8</c>, its store entry
+/// at the same place behind <see cref="StoreTable"/>. An entry is 0, or the <em>biased</em> pointer to
 /// the page's frame, frame - (offset &amp; ~4095), so that entry + offset is the address of the byte at that offset.
 /// </para>
 /// <para>
@@ -25,13 +26,14 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <summary>log2 of a page's size in bytes.</summary>
     public const int PageShift = 12;
 
-    /// <summary>Bytes of a window: offsets are sums of two 32-bit numbers, so below 2^33.</summary>
+    /// <summary>Bytes of a window, unless another size is asked for: offsets are sums of two 32-bit numbers, so below 2^33.</summary>
     public const long WindowBytes = 8L << 30;
 
-    /// <summary>Bytes from a page's load entry to its store entry.</summary>
-    public const long StoreTableDistance = (WindowBytes >> PageShift) * 8;
+    /// <summary>Bytes that a window has at most.</summary>
+    public const long WindowBytesMax = 1L << 40;
 
-    private const ulong WindowPages = (ulong)(WindowBytes >> PageShift);
+    /// <summary>Bytes from a page's load entry to its store entry, in a window of <see cref="WindowBytes"/>.</summary>
+    public const long StoreTableDistance = (WindowBytes >> PageShift) * sizeof(long);
 
     /// <summary>Store entries that are noted between two seals at most: half a MiB.</summary>
     internal const int InstalledMax = 1 << 17;
@@ -41,6 +43,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     private readonly Pager _pager;
     private readonly ReservedMemory _tables;
     private readonly ulong _firstPage;
+    private readonly ulong _pages;
     private readonly byte** _load;
     private readonly byte** _store;
     private readonly ReservedMemory _installedMemory;
@@ -48,14 +51,16 @@ public sealed unsafe class TranslationWindow : IDisposable
     private int _installedCount;
     private bool _isDisposed;
 
-    internal TranslationWindow(Pager pager, ulong address)
+    internal TranslationWindow(Pager pager, ulong address, long length)
     {
         _pager = pager;
         Address = address;
+        Length = length;
         _firstPage = address >> PageShift;
-        _tables = new ReservedMemory(2 * StoreTableDistance);
+        _pages = (ulong)(length >> PageShift);
+        _tables = new ReservedMemory(2 * TableBytes);
         _load = (byte**)_tables.Start;
-        _store = (byte**)(_tables.Start + StoreTableDistance);
+        _store = (byte**)(_tables.Start + TableBytes);
         _installedMemory = new ReservedMemory(InstalledMax * sizeof(uint));
         _installed = (uint*)_installedMemory.Start;
         pager.AddWindow(this);
@@ -64,13 +69,21 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <summary>The address of the table of load entries.</summary>
     public nint LoadTable => (nint)_load;
 
+    /// <summary>The address of the table of store entries.</summary>
+    public nint StoreTable => (nint)_store;
+
+    /// <summary>How many bytes of the heap's address space it spans.</summary>
+    public long Length { get; }
+
+    private long TableBytes => (long)_pages * sizeof(byte*);
+
     /// <summary>The heap address of offset 0.</summary>
     public ulong Address { get; }
 
     /// <summary>
     /// The slow path of a load: makes the page readable, installs its load entry, and returns the address of the byte.
     /// </summary>
-    /// <param name="offset">Below <see cref="WindowBytes"/>, and below the heap's end.</param>
+    /// <param name="offset">Below <see cref="Length"/>, and below the heap's end.</param>
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
     /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
@@ -87,7 +100,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     /// <summary>
     /// The slow path of a store: makes the page writable and Dirty in this epoch, installs both its entries, and returns the address of the byte.
     /// </summary>
-    /// <param name="offset">Below <see cref="WindowBytes"/>, and below the heap's end.</param>
+    /// <param name="offset">Below <see cref="Length"/>, and below the heap's end.</param>
     /// <returns>Valid up to the end of the page, until the next call into the heap.</returns>
     /// <exception cref="HeapCorruptedException">The page does not match its checksum.</exception>
     /// <exception cref="HeapFullException">No frame could be freed for want of room in the file.</exception>
@@ -164,7 +177,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     {
         if (_installedCount > InstalledMax)
         {
-            _tables.Clear(StoreTableDistance, StoreTableDistance);
+            _tables.Clear(TableBytes, TableBytes);
         }
         else
         {
@@ -183,7 +196,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     internal bool Clear(ulong page)
     {
         var index = page - _firstPage; // wraps around to something large for a page before the window
-        if (index >= WindowPages || _load[index] == null)
+        if (index >= _pages || _load[index] == null)
         {
             return false; // a store entry never stands without the load entry
         }
@@ -197,7 +210,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     internal void ClearStore(ulong page)
     {
         var index = page - _firstPage;
-        if (index < WindowPages)
+        if (index < _pages)
         {
             _store[index] = null;
         }
@@ -207,7 +220,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     internal void Clear(ulong firstPage, ulong pages)
     {
         var first = Math.Max(firstPage, _firstPage);
-        var end = Math.Min(firstPage + pages, _firstPage + WindowPages);
+        var end = Math.Min(firstPage + pages, _firstPage + _pages);
         for (var page = first; page < end; page++)
         {
             Clear(page);
@@ -220,7 +233,7 @@ public sealed unsafe class TranslationWindow : IDisposable
     private ulong Index(ulong offset)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(offset, (ulong)WindowBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(offset, (ulong)Length);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Address + offset, PersistentHeap.AddressEnd, nameof(offset));
         return offset >> PageShift;
     }

@@ -20,6 +20,7 @@ internal sealed class Linker
           (global (export "global_f32") f32 (f32.const 666.6))
           (global (export "global_f64") f64 (f64.const 666.6))
           (table (export "table") 10 20 funcref)
+          (table (export "table64") i64 10 20 funcref)
           (memory (export "memory") 1 2))
         """;
 
@@ -80,9 +81,9 @@ internal sealed class Linker
     /// <summary>What a module's imports are given, in order.</summary>
     /// <exception cref="LinkException">There is no such thing, or it does not fit.</exception>
     /// <exception cref="LeftOutException">It would be of a module that was left out.</exception>
-    public External[] Link(Module module) => [.. module.Imports.Select(import => Find(module, import))];
+    public External[] Link(Module module, TypeUniverse types) => [.. module.Imports.Select(import => Find(module, import, types))];
 
-    private External Find(Module module, Import import)
+    private External Find(Module module, Import import, TypeUniverse types)
     {
         if (_leftOut.Contains(import.ModuleName))
         {
@@ -100,7 +101,7 @@ internal sealed class Linker
             throw new LinkException($"unknown import {import.ModuleName}.{import.Name}");
         }
 
-        return ImportMatching.WhyNot(module, import, found) is string reason ? throw new LinkException($"incompatible import type: {reason}") : found;
+        return ImportMatching.WhyNot(types, module, import, found) is string reason ? throw new LinkException($"incompatible import type: {reason}") : found;
     }
 
     private static HostFunction Print(string name, params ValType[] parameters) =>

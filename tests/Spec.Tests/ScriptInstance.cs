@@ -20,7 +20,7 @@ internal sealed class ScriptInstance
         Module = module;
         _machine = machine;
         _owners = linker.OwnersOf(module);
-        _number = machine.Instantiate(module, linker.Link(module));
+        _number = machine.Instantiate(module, linker.Link(module, machine.Types));
     }
 
     public Module Module { get; }

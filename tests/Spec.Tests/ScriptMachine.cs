@@ -22,6 +22,9 @@ internal sealed class ScriptMachine : IDisposable
         _group = InstanceGroup.Create(heap, _header, captures.Options);
     }
 
+    /// <summary>The types of all modules.</summary>
+    public TypeUniverse Types => _group.Types;
+
     /// <summary>Makes an instance, but runs nothing.</summary>
     /// <returns>Its number.</returns>
     /// <exception cref="Vm.WasmTrapException">An active segment does not fit.</exception>

@@ -106,7 +106,8 @@ internal sealed class ScriptRunner : IDisposable
                 AssertUnlinkable(command);
                 break;
             case "assert_exception":
-                throw new LeftOutException("exceptions");
+                ExpectTrap(Act(command.Items![1]).Outcome.Trap, "uncaught exception");
+                break;
             default:
                 throw new InvalidOperationException("a command that this runner does not know");
         }
@@ -175,6 +176,7 @@ internal sealed class ScriptRunner : IDisposable
         {
             ModuleSource reduced = source.Without(_fieldsLeftOut, e.UnsupportedFeature, out removedExports);
             module = ToModule(reduced);
+            Unsupported.ThrowIfNotRunnable(module);
         }
 
         var instance = new ScriptInstance(module, _machine, _linker) { RemovedExports = removedExports };

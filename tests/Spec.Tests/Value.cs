@@ -56,7 +56,7 @@ internal readonly record struct Value(ValType Type, ulong Bits, ResultPattern Pa
     /// <param name="highBits">The high half of a vector.</param>
     public bool Accepts(ValType type, ulong bits, ulong highBits = 0)
     {
-        if (Type != type && !(Type == ValType.Bottom && type is ValType.FuncRef or ValType.ExternRef))
+        if (Type != type.Stored && !(Type == ValType.Bottom && type.IsReference))
         {
             return false;
         }

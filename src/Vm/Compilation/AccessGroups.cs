@@ -87,9 +87,11 @@ internal sealed class AccessGroups
     // Control, calls, and whatever calls into the heap and comes back.
     private static bool EndsLine(in Instruction instruction) => instruction.Opcode switch
     {
-        <= Opcode.CallIndirect and not Opcode.Nop => true,
+        <= Opcode.CatchAll and not Opcode.Nop => true,
+        Opcode.TryTable or Opcode.BrOnNull or Opcode.BrOnNonNull or Opcode.RefAsNonNull => true,
         Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet or (>= Opcode.MemoryInit and <= Opcode.TableFill) => true,
-        Opcode opcode when MemoryAccess.IsAccess(opcode) => 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size,
+        Opcode opcode when opcode.IsAtomic => true,
+        Opcode opcode when MemoryAccess.IsAccess(opcode) => instruction.Index != 0 || 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size,
         _ => false,
     };
 

@@ -50,11 +50,11 @@ internal static class AccessStyles
         for (int position = 0; position < code.Instructions.Length; position++)
         {
             Opcode opcode = code.Instructions[position].Opcode;
-            if (opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow)
+            if (opcode == Opcode.Loop || opcode.IsCallSite)
             {
                 saved += liveness.AliveAt(position).Length;
             }
-            else if (MemoryAccess.IsAccess(opcode))
+            else if (opcode.IsAccess)
             {
                 savedAtAccesses += liveness.AliveAt(position).Length;
             }
@@ -70,7 +70,8 @@ internal static class AccessStyles
         }
 
         double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
-        for (AccessStyle style = AccessStyle.Grouped; style < AccessStyle.Called; style++)
+        bool isWide = code.Module.Memories.Count > 0 && code.Module.Memories[0].Is64;
+        for (AccessStyle style = isWide ? AccessStyle.Leaving : AccessStyle.Grouped; style < AccessStyle.Called; style++)
         {
             double accesses = code.AccessCount * BytesPerAccess(style);
             if (bytes + accesses + (style < AccessStyle.Rejoining ? savedAtAccesses * BytesPerSavedValue : 0) < BytesMax)

@@ -26,7 +26,7 @@ internal sealed class ContinuationPoint
     /// <summary>The position of the site's instruction; the continuation begins behind it.</summary>
     public int Position { get; }
 
-    /// <summary>The positions of the blocks, loops and ifs that are open behind it, outermost first.</summary>
+    /// <summary>The positions of the blocks, loops, ifs and tries that are open behind it, outermost first.</summary>
     public int[] Open { get; }
 
     /// <summary>Plans the continuation at a site.</summary>
@@ -39,12 +39,17 @@ internal sealed class ContinuationPoint
         }
 
         int position = Array.FindIndex(code.Instructions, instruction => instruction.Offset == site.Offset && IsOf(site.Kind, instruction.Opcode));
+        if (position < 0)
+        {
+            return null;
+        }
+
         var open = new List<int>();
         long instructions = code.Instructions.Length - position;
         bool isInLoop = false;
         for (int start = 0; start <= position; start++)
         {
-            if (code.Instructions[start].Opcode is Opcode.Block or Opcode.Loop or Opcode.If && code.EndOf[start] > position)
+            if (code.Instructions[start].Opcode.OpensBlock && code.EndOf[start] > position)
             {
                 open.Add(start);
                 if (code.Instructions[start].Opcode == Opcode.Loop)
@@ -60,5 +65,5 @@ internal sealed class ContinuationPoint
 
     private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop
         ? opcode == Opcode.Loop
-        : opcode is Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow;
+        : opcode.IsCallSite;
 }

@@ -31,6 +31,17 @@ internal sealed class ControlFrame(
     /// <summary>Where an if without a true condition goes on.</summary>
     public Label Else { get; set; }
 
+    /// <summary>
+    /// Of a try or try_table: where an exception goes that is thrown in its body. Behind the body of a try, where one goes that the catches so far did not take.
+    /// </summary>
+    public Label Handler { get; set; }
+
+    /// <summary>Whether exceptions go to its handler: it is a try_table, or a try whose body is still open.</summary>
+    public bool IsProtecting { get; set; }
+
+    /// <summary>Whether it is a try that has a catch for all exceptions.</summary>
+    public bool CatchesAll { get; set; }
+
     /// <summary>Whether it was open already where the continuation begins.</summary>
     public bool IsPartial { get; init; }
 

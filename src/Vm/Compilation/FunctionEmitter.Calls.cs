@@ -21,18 +21,30 @@ internal sealed partial class FunctionEmitter
     private void EmitCallIndirect(int position, in Instruction instruction)
     {
         FunctionType type = _module.FunctionTypeAt(instruction.Index);
-        int offset = instruction.Offset;
-        LocalBuilder index = Scratch(typeof(int));
-        LocalBuilder entry = Scratch(typeof(nint));
-        EmitNode(Pop());
-        _il.Emit(OpCodes.Stloc, index);
+        LocalBuilder entry = EmitTableEntry(in instruction, Pop());
         Node[] arguments = PopArguments(type);
         MaterialiseTrees();
+        EmitArguments(arguments);
+        _il.Emit(OpCodes.Ldloc, entry);
+        _il.Emit(OpCodes.Ldind_I);
+        _il.EmitCalli(
+            OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
+        EmitAfterCall(position, instruction.Offset, type.Results.ToArray());
+    }
+
+    /// <summary>Finds the entry of a table that is called; traps where there is none, or none of the type.</summary>
+    private LocalBuilder EmitTableEntry(in Instruction instruction, Node element)
+    {
+        int offset = instruction.Offset;
+        LocalBuilder index = Scratch(IlType(element.Type));
+        LocalBuilder entry = Scratch(typeof(nint));
+        EmitNode(element);
+        _il.Emit(OpCodes.Stloc, index);
 
         EmitTable(instruction.Index2);
         _il.Emit(OpCodes.Stloc, entry);
         _il.Emit(OpCodes.Ldloc, index);
-        _il.Emit(OpCodes.Conv_U8);
+        EmitWiden(element.Type);
         _il.Emit(OpCodes.Ldloc, entry);
         EmitInt(sizeof(long));
         _il.Emit(OpCodes.Add);
@@ -42,7 +54,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldloc, entry);
         _il.Emit(OpCodes.Ldind_I);
         _il.Emit(OpCodes.Ldloc, index);
-        _il.Emit(OpCodes.Conv_U8);
+        EmitWiden(element.Type);
         EmitInt(4);
         _il.Emit(OpCodes.Shl);
         _il.Emit(OpCodes.Conv_I);
@@ -63,13 +75,16 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Call, RuntimeMethods.TrapIndirectCall);
             EmitDefaultReturn();
         });
+        return entry;
+    }
 
-        EmitArguments(arguments);
-        _il.Emit(OpCodes.Ldloc, entry);
-        _il.Emit(OpCodes.Ldind_I);
-        _il.EmitCalli(
-            OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
-        EmitAfterCall(position, offset, type.Results.ToArray());
+    /// <summary>An address or index as an unsigned number of 64 bits.</summary>
+    private void EmitWiden(ValType type)
+    {
+        if (type == ValType.I32)
+        {
+            _il.Emit(OpCodes.Conv_U8);
+        }
     }
 
     private Node[] PopArguments(FunctionType type)
@@ -105,24 +120,27 @@ internal sealed partial class FunctionEmitter
         int site = AddSite(SiteKind.Call, offset, saved.Select(entry => entry.Value), results);
         EmitPoll(() =>
         {
+            if (UseHandler() is Label handler)
+            {
+                EmitBranchIfThrowing(handler);
+            }
+
             if (results.Length > 0)
             {
-                EmitSlotAddress(0);
-                _il.Emit(OpCodes.Ldloc, SlotLocal(height, results[0]));
-                EmitStoreIndirect(_il, results[0]);
+                int first = 0;
+                EmitStoreSlot(ref first, results[0], Node.Slot(results[0], height));
             }
 
             EmitSave(site, SiteKind.Call, ValTypes.UnitsOf(results), [.. saved.Select(entry => entry.Node)]);
             EmitDefaultReturn();
         });
 
+        int unit = results.Length > 0 ? results[0].Units : 0;
         for (int index = 0; index < results.Length; index++)
         {
             if (index > 0)
             {
-                EmitSlotAddress(results, index);
-                EmitLoadIndirect(_il, results[index]);
-                _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
+                EmitLoadSlot(ref unit, results[index], SlotLocal(height + index, results[index]));
             }
 
             Push(Node.Slot(results[index], height + index));
@@ -133,11 +151,10 @@ internal sealed partial class FunctionEmitter
             Label resumed = _il.DefineLabel();
             AddEntry(site, resumed, saved.Select(entry => entry.Node), () =>
             {
+                int from = 0;
                 for (int index = 0; index < results.Length; index++)
                 {
-                    EmitSlotAddress(results, index);
-                    EmitLoadIndirect(_il, results[index]);
-                    _il.Emit(OpCodes.Stloc, SlotLocal(height + index, results[index]));
+                    EmitLoadSlot(ref from, results[index], SlotLocal(height + index, results[index]));
                 }
             });
             _il.MarkLabel(resumed);

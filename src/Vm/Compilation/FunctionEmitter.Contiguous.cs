@@ -52,8 +52,7 @@ internal sealed partial class FunctionEmitter
     private void EmitContiguousStore(Node address, Node value, in Instruction instruction, MemoryAccess access)
     {
         // The address may read the slot that the value is about to be computed into, so the address comes first.
-        EmitEffectiveAddress(address, instruction.Immediate);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
+        EmitAddress(address, in instruction);
         value = Reusable(value, _stack.Count + 1);
         EmitBoundsCheck(access.Size, instruction.Offset);
         if (MarksStores)

@@ -44,6 +44,11 @@ internal sealed partial class FunctionEmitter
         OpenFunction();
         RestoreAt(point);
         OpenAround(point);
+        if (point.Site.HasHandler)
+        {
+            EmitBranchIfThrowing(UseHandler()!.Value);
+        }
+
         EmitTo(_code.Instructions.Length, point.Position + 1);
         EmitColdBlocks();
     }
@@ -74,12 +79,10 @@ internal sealed partial class FunctionEmitter
             }
         }
 
-        for (int index = 0; index < point.Site.Results.Length; index++)
+        int unit = 0;
+        foreach (ValType type in point.Site.Results)
         {
-            ValType type = point.Site.Results[index];
-            EmitSlotAddress(point.Site.Results, index);
-            EmitLoadIndirect(_il, type);
-            _il.Emit(OpCodes.Stloc, SlotLocal(_stack.Count, type));
+            EmitLoadSlot(ref unit, type, SlotLocal(_stack.Count, type));
             Push(Node.Slot(type, _stack.Count));
         }
     }
@@ -94,17 +97,24 @@ internal sealed partial class FunctionEmitter
             ValType[] results = instruction.BlockType.ResultsIn(_module).ToArray();
             bool isLoop = instruction.Opcode == Opcode.Loop;
 
-            // Nothing goes to the other arm of an if that is open.
-            Opcode opcode = instruction.Opcode == Opcode.If ? Opcode.Else : instruction.Opcode;
-            _control.Add(new ControlFrame(opcode, start, point.Site.Heights?[index] ?? 0, isLoop ? parameters : results, results, _il.DefineLabel())
+            // Nothing goes to the other arm of an if that is open, nor to the other catches of a try one of whose catches is.
+            Opcode opcode = instruction.Opcode switch
+            {
+                Opcode.If => Opcode.Else,
+                Opcode.Try when _code.CatchesOf.TryGetValue(start, out List<int>? catches) && catches[0] <= point.Position => Opcode.Catch,
+                _ => instruction.Opcode,
+            };
+            var frame = new ControlFrame(opcode, start, point.Site.Heights?[index] ?? 0, isLoop ? parameters : results, results, _il.DefineLabel())
             {
                 Parameters = parameters,
                 IsPartial = true,
-            });
+            };
+            BeginProtection(frame);
+            _control.Add(frame);
         }
     }
 
-    // The first arm of an open if ends: its other arm is passed over.
+    // The first arm of an open if ends, or an open catch: the other arms are passed over.
     private int EndPartialArm(int position, bool isReachable)
     {
         ControlFrame frame = _control[^1];
@@ -114,7 +124,7 @@ internal sealed partial class FunctionEmitter
             frame.IsTargetUsed = true;
         }
 
-        return EmitEnd(_code.EndOf[position], isReachable: false);
+        return EmitEnd(_code.EndOf[frame.Position], isReachable: false);
     }
 
     // The iteration of an open loop ends. The loop itself is emitted, if there was a branch to it, and both go on behind it.

@@ -11,9 +11,9 @@ internal sealed partial class FunctionEmitter
     {
         switch (instruction.Opcode)
         {
-            case Opcode.Block:
+            case Opcode.Block or Opcode.TryTable or Opcode.Try:
                 MaterialiseAll();
-                Open(position, in instruction, isLoop: false);
+                BeginProtection(Open(position, in instruction, isLoop: false));
                 return position + 1;
             case Opcode.Loop:
                 MaterialiseAll();
@@ -41,8 +41,34 @@ internal sealed partial class FunctionEmitter
                 return position + 1;
             case Opcode.Else:
                 return EmitElse(position);
-            case Opcode.End:
+            case Opcode.Catch or Opcode.CatchAll:
+                return EmitCatch(position, in instruction, isReachable: true);
+            case Opcode.End or Opcode.Delegate:
                 return EmitEnd(position, isReachable: true);
+            case Opcode.Throw:
+                EmitThrow(in instruction);
+                return SkipUnreachable(position + 1);
+            case Opcode.ThrowRef:
+                EmitThrowReference(Pop(), instruction.Offset);
+                return SkipUnreachable(position + 1);
+            case Opcode.Rethrow:
+                EmitThrowReference(Node.Local(ValType.ExnRef, _code.CaughtLocalOf[position]), instruction.Offset);
+                return SkipUnreachable(position + 1);
+            case Opcode.ReturnCall:
+                EmitReturnCall(in instruction);
+                return SkipUnreachable(position + 1);
+            case Opcode.ReturnCallIndirect:
+                EmitReturnCallIndirect(in instruction);
+                return SkipUnreachable(position + 1);
+            case Opcode.ReturnCallRef:
+                EmitReturnCallReference(in instruction);
+                return SkipUnreachable(position + 1);
+            case Opcode.BrOnNull:
+                EmitBranchOnNull(instruction.Index);
+                return position + 1;
+            case Opcode.BrOnNonNull:
+                EmitBranchOnNonNull(instruction.Index);
+                return position + 1;
             case Opcode.Br:
                 EmitBranch(instruction.Index);
                 return SkipUnreachable(position + 1);
@@ -172,6 +198,11 @@ internal sealed partial class FunctionEmitter
             MoveTo(frame.Height, frame.Results);
         }
 
+        if (frame.Opcode is Opcode.Try or Opcode.TryTable or Opcode.Catch)
+        {
+            isReachable = EmitHandlers(frame, position, isReachable);
+        }
+
         // An if without an else passes its parameters on as its results.
         if (frame.Opcode == Opcode.If)
         {
@@ -200,6 +231,29 @@ internal sealed partial class FunctionEmitter
         return isReachable ? position + 1 : SkipUnreachable(position + 1);
     }
 
+    // The way on leads over what handles exceptions.
+    private bool EmitHandlers(ControlFrame frame, int position, bool isReachable)
+    {
+        if (isReachable)
+        {
+            frame.IsTargetUsed = true;
+            _il.Emit(OpCodes.Br, frame.Target);
+        }
+
+        _control.RemoveAt(_control.Count - 1);
+        if (frame.Opcode == Opcode.TryTable)
+        {
+            EmitCatchClauses(frame);
+        }
+        else
+        {
+            EmitUncaught(frame, in _code.Instructions[position]);
+        }
+
+        _control.Add(frame);
+        return false;
+    }
+
     /// <summary>Passes over code that cannot be reached, up to the else or end that closes the innermost open block.</summary>
     private int SkipUnreachable(int position)
     {
@@ -208,17 +262,19 @@ internal sealed partial class FunctionEmitter
         {
             switch (_code.Instructions[position].Opcode)
             {
-                case Opcode.Block or Opcode.Loop or Opcode.If:
+                case Opcode opcode when opcode.OpensBlock:
                     nesting++;
                     break;
+                case Opcode.Catch or Opcode.CatchAll when nesting == 0:
+                    return EmitCatch(position, in _code.Instructions[position], isReachable: false);
                 case Opcode.Else when nesting == 0 && _control[^1].IsPartial:
                     return EndPartialArm(position, isReachable: false);
                 case Opcode.Else when nesting == 0:
                     BeginElse(_control[^1]);
                     return position + 1;
-                case Opcode.End when nesting == 0:
+                case Opcode.End or Opcode.Delegate when nesting == 0:
                     return EmitEnd(position, isReachable: false);
-                case Opcode.End:
+                case Opcode.End or Opcode.Delegate:
                     nesting--;
                     break;
             }
@@ -290,17 +346,27 @@ internal sealed partial class FunctionEmitter
     private void EmitBranchIf(int depth)
     {
         Node condition = Pop();
+        EmitBranchWhere(depth, OpCodes.Brtrue, OpCodes.Brfalse, condition);
+    }
+
+    /// <summary>Branches to a label where a condition holds.</summary>
+    /// <param name="depth">The label.</param>
+    /// <param name="holds">The branch that is taken then.</param>
+    /// <param name="fails">The opposite branch.</param>
+    /// <param name="condition">What is tested; used once.</param>
+    private void EmitBranchWhere(int depth, OpCode holds, OpCode fails, Node condition)
+    {
         ControlFrame frame = FrameAt(depth);
         if (!IsFunctionLevel(depth) && !NeedsMove(depth))
         {
             frame.IsTargetUsed = true;
             EmitNode(condition);
-            _il.Emit(OpCodes.Brtrue, frame.Target);
+            _il.Emit(holds, frame.Target);
             return;
         }
 
         // The values are used on both ways.
-        LocalBuilder flag = Scratch(typeof(int));
+        LocalBuilder flag = Scratch(IlType(condition.Type));
         EmitNode(condition);
         _il.Emit(OpCodes.Stloc, flag);
         for (int position = _stack.Count - frame.BranchTypes.Length; position < _stack.Count; position++)
@@ -310,7 +376,7 @@ internal sealed partial class FunctionEmitter
 
         Label skip = _il.DefineLabel();
         _il.Emit(OpCodes.Ldloc, flag);
-        _il.Emit(OpCodes.Brfalse, skip);
+        _il.Emit(fails, skip);
         EmitBranch(depth);
         _il.MarkLabel(skip);
     }
@@ -359,11 +425,10 @@ internal sealed partial class FunctionEmitter
     {
         ReadOnlySpan<ValType> results = _code.Type.Results;
         int from = _stack.Count - results.Length;
+        int unit = results.Length > 0 ? results[0].Units : 0;
         for (int index = 1; index < results.Length; index++)
         {
-            EmitSlotAddress(results, index);
-            EmitNode(_stack[from + index]);
-            EmitStoreIndirect(_il, results[index]);
+            EmitStoreSlot(ref unit, results[index], _stack[from + index]);
         }
 
         if (results.Length > 0)

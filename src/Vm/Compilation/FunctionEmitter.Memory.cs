@@ -32,12 +32,7 @@ internal sealed partial class FunctionEmitter
         LocalBuilder result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
         long instructionOffset = instruction.Immediate;
-        if (_style == AccessStyle.Called)
-        {
-            EmitLoadCall(() => EmitEffectiveAddress(address, instructionOffset), access, result, offset);
-            Push(Node.Slot(access.Type, depth));
-        }
-        else if (GroupAt(position, address) is AccessGroup group)
+        if (GroupAt(position, address) is AccessGroup group)
         {
             Label loaded = _il.DefineLabel();
             Action miss = MissingLoad(position, offset, access, result, loaded);
@@ -58,8 +53,7 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            EmitEffectiveAddress(address, instructionOffset);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            EmitAddress(address, in instruction);
             EmitLoadAtAddress(position, in instruction, access);
         }
     }
@@ -70,7 +64,11 @@ internal sealed partial class FunctionEmitter
         int depth = _stack.Count;
         LocalBuilder result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
-        if (_style == AccessStyle.Called)
+        if (IsFar(in instruction))
+        {
+            EmitFarLoad(in instruction, access, result);
+        }
+        else if (_style == AccessStyle.Called)
         {
             EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
         }
@@ -103,6 +101,12 @@ internal sealed partial class FunctionEmitter
         Node address = Pop();
         MaterialiseTrees();
         int offset = instruction.Offset;
+        if (IsFar(in instruction))
+        {
+            EmitFarStore(address, value, in instruction, access);
+            return;
+        }
+
         if (_style == AccessStyle.Called)
         {
             long effectiveOffset = instruction.Immediate;
@@ -469,6 +473,7 @@ internal sealed partial class FunctionEmitter
         foreach (Node operand in operands)
         {
             EmitNode(operand);
+            EmitWiden(operand.Type);
         }
 
         EmitInt(instruction.Index);
@@ -476,6 +481,11 @@ internal sealed partial class FunctionEmitter
         EmitInt(_code.FunctionIndex);
         EmitInt(instruction.Offset);
         _il.Emit(OpCodes.Call, method);
+        if (result == ValType.I32)
+        {
+            _il.Emit(OpCodes.Conv_I4);
+        }
+
         if (instruction.Opcode == Opcode.MemoryGrow)
         {
             EmitAfterCall(position, instruction.Offset, [result]);

@@ -21,7 +21,7 @@ internal sealed partial class FunctionEmitter
 
     /// <summary>What a twin does to be entered at a site.</summary>
     private readonly record struct TwinEntry(
-        int Site, Label Target, Node[] Restored, Action? First, int SkippedUnits, TwinLoop[] Loops);
+        int Site, Label Target, Node[] Restored, Action? First, int SkippedUnits, TwinLoop[] Loops, Label? Handler);
 
     /// <summary>A loop of the twin: a site within it is entered through its header, so that it stays a loop for the JIT.</summary>
     private sealed record TwinLoop(Label Header, Label Dispatch, int FirstSite);
@@ -41,7 +41,7 @@ internal sealed partial class FunctionEmitter
                 offset, $"function {_code.FunctionIndex} keeps too many values alive over its calls, loops and memory accesses (more than {SavedValuesMax})");
         }
 
-        _sites.Add(new Site(kind, offset, units, results, kind == SiteKind.Access ? null : OpenHeights()));
+        _sites.Add(new Site(kind, offset, units, results, kind == SiteKind.Call && ProtectingFrame() is not null, kind == SiteKind.Access ? null : OpenHeights()));
         return _sites.Count - 1;
     }
 
@@ -57,12 +57,12 @@ internal sealed partial class FunctionEmitter
         var values = new List<(SiteValue, Node)>(locals.Length + height);
         foreach (int local in locals)
         {
-            values.Add((new SiteValue(false, local, _code.Locals[local]), Node.Local(_code.Locals[local], local)));
+            values.Add((new SiteValue(false, local, _code.Locals[local].Stored), Node.Local(_code.Locals[local], local)));
         }
 
         for (int depth = 0; depth < height; depth++)
         {
-            values.Add((new SiteValue(true, depth, _stack[depth].Type), _stack[depth]));
+            values.Add((new SiteValue(true, depth, _stack[depth].Type.Stored), _stack[depth]));
         }
 
         return values;
@@ -77,7 +77,7 @@ internal sealed partial class FunctionEmitter
             Node node = _stack[depth];
             if (node.Kind == NodeKind.Slot || (node.Kind == NodeKind.Local && Array.BinarySearch(locals, node.Index) < 0))
             {
-                values.Add((new SiteValue(true, depth, node.Type), node));
+                values.Add((new SiteValue(true, depth, node.Type.Stored), node));
             }
         }
 
@@ -107,11 +107,14 @@ internal sealed partial class FunctionEmitter
     }
 
     /// <summary>Saves a record of the given values.</summary>
-    private void EmitSave(int site, SiteKind kind, int resultUnits, List<Node> values)
+    private void EmitSave(int site, SiteKind kind, int resultUnits, List<Node> values) =>
+        EmitSaveOf(_code.FunctionIndex, SavedRecord.Pack(site, kind), resultUnits, values);
+
+    private void EmitSaveOf(int function, int packedSite, int resultUnits, IReadOnlyList<Node> values)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        EmitInt(_code.FunctionIndex);
-        EmitInt(SavedRecord.Pack(site, kind));
+        EmitInt(function);
+        EmitInt(packedSite);
         EmitInt(resultUnits);
         if (values.Count <= ModuleCompiler.SaverValuesMax)
         {
@@ -131,6 +134,11 @@ internal sealed partial class FunctionEmitter
         EmitInt(values.Sum(value => value.Type.Units));
         _il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
         _il.Emit(OpCodes.Stloc, record);
+        EmitStoreInRecord(record, values);
+    }
+
+    private void EmitStoreInRecord(LocalBuilder record, IReadOnlyList<Node> values)
+    {
         int unit = 0;
         foreach (Node value in values)
         {
@@ -170,7 +178,7 @@ internal sealed partial class FunctionEmitter
     private void EndTwinLoop() => _openLoops.RemoveAt(_openLoops.Count - 1);
 
     private void AddEntry(int site, Label target, IEnumerable<Node> restored, Action? first = null, int skippedUnits = 0) =>
-        _entries.Add(new TwinEntry(site, target, [.. restored], first, skippedUnits, [.. _openLoops]));
+        _entries.Add(new TwinEntry(site, target, [.. restored], first, skippedUnits, [.. _openLoops], _sites[site].HasHandler ? UseHandler() : null));
 
     private void EmitDispatchTable()
     {
@@ -199,6 +207,11 @@ internal sealed partial class FunctionEmitter
             EmitInt(0);
             _il.Emit(OpCodes.Stloc, _isEntering!);
             EmitRestoration(entry);
+            if (entry.Handler is Label handler)
+            {
+                EmitBranchIfThrowing(handler);
+            }
+
             _il.Emit(OpCodes.Br, entry.Target);
         }
     }

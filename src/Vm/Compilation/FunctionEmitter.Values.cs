@@ -142,7 +142,7 @@ internal sealed partial class FunctionEmitter
     {
         for (int depth = _settled; depth < end; depth++)
         {
-            if (_stack[depth].Kind is NodeKind.Operator or NodeKind.Global or NodeKind.MemorySize or NodeKind.FunctionReference)
+            if (_stack[depth].IsPending)
             {
                 Materialise(depth);
             }
@@ -216,15 +216,32 @@ internal sealed partial class FunctionEmitter
                 _il.Emit(OpCodes.Ldloc, AddressLocal);
                 break;
             case NodeKind.MemorySize:
-                _il.Emit(OpCodes.Ldarg_0);
-                _il.Emit(OpCodes.Ldfld, MemoryBytesField);
-                EmitInt(16);
-                _il.Emit(OpCodes.Shr_Un);
-                _il.Emit(OpCodes.Conv_I4);
+                EmitMemorySize(node);
                 break;
             default:
                 EmitOperator(node);
                 break;
+        }
+    }
+
+    private void EmitMemorySize(Node node)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        if (node.Index == 0)
+        {
+            _il.Emit(OpCodes.Ldfld, MemoryBytesField);
+            EmitInt(LinearMemory.WasmPageShift);
+            _il.Emit(OpCodes.Shr_Un);
+        }
+        else
+        {
+            EmitInt(node.Index);
+            _il.Emit(OpCodes.Call, RuntimeMethods.MemorySize);
+        }
+
+        if (node.Type == ValType.I32)
+        {
+            _il.Emit(OpCodes.Conv_I4);
         }
     }
 
@@ -458,6 +475,24 @@ internal sealed partial class FunctionEmitter
         }
     }
 
+    /// <summary>Stores a value to the context's slots, and moves on behind it.</summary>
+    private void EmitStoreSlot(ref int unit, ValType type, Node value)
+    {
+        EmitSlotAddress(unit);
+        EmitNode(value);
+        EmitStoreIndirect(_il, type);
+        unit += type.Units;
+    }
+
+    /// <summary>Loads a value from the context's slots, and moves on behind it.</summary>
+    private void EmitLoadSlot(ref int unit, ValType type, LocalBuilder into)
+    {
+        EmitSlotAddress(unit);
+        EmitLoadIndirect(_il, type);
+        _il.Emit(OpCodes.Stloc, into);
+        unit += type.Units;
+    }
+
     private void EmitSlotAddress(int unit)
     {
         _il.Emit(OpCodes.Ldarg_0);
@@ -468,6 +503,4 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Add);
         }
     }
-
-    private void EmitSlotAddress(ReadOnlySpan<ValType> results, int index) => EmitSlotAddress(ValTypes.UnitsOf(results[..index]));
 }

@@ -87,8 +87,7 @@ internal sealed partial class FunctionEmitter
         Node vector = Pop();
         Node address = Pop();
         MaterialiseTrees();
-        EmitEffectiveAddress(address, instruction.Immediate);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
+        EmitAddress(address, in instruction);
         Push(vector);
         Materialise(_stack.Count - 1);
         EmitLoadAtAddress(position, in instruction, MemoryAccess.Of(instruction.Opcode));

@@ -149,7 +149,7 @@ internal sealed partial class FunctionEmitter
         var values = new SiteValue[parameterCount];
         for (int index = 0; index < parameterCount; index++)
         {
-            values[index] = new SiteValue(false, index, _code.Locals[index]);
+            values[index] = new SiteValue(false, index, _code.Locals[index].Stored);
         }
 
         int site = AddSite(SiteKind.Entry, _code.BodyStart, values, []);
@@ -237,14 +237,20 @@ internal sealed partial class FunctionEmitter
         {
             case Opcode.Nop:
                 return position + 1;
-            case Opcode.Block or Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br or Opcode.BrIf or Opcode.BrTable
-                or Opcode.Return or Opcode.Unreachable:
+            case Opcode.Else or Opcode.Catch or Opcode.CatchAll or Opcode.BrIf or Opcode.BrOnNull or Opcode.BrOnNonNull:
+            case Opcode _ when opcode.OpensBlock || opcode.ClosesBlock || opcode.NeverFallsThrough:
                 return EmitControl(position, in instruction);
             case Opcode.Call:
                 EmitCall(position, in instruction);
                 break;
             case Opcode.CallIndirect:
                 EmitCallIndirect(position, in instruction);
+                break;
+            case Opcode.CallRef:
+                EmitCallReference(position, in instruction);
+                break;
+            case Opcode.RefAsNonNull:
+                EmitAsNonNull(instruction.Offset);
                 break;
             case Opcode.Drop:
                 Pop();
@@ -291,8 +297,11 @@ internal sealed partial class FunctionEmitter
             case Opcode when MemoryAccess.IsStore(opcode):
                 EmitStore(position, in instruction);
                 break;
+            case Opcode _ when opcode.IsAtomic:
+                EmitAtomic(position, in instruction);
+                break;
             case Opcode.MemorySize:
-                Push(Node.MemorySize());
+                Push(Node.MemorySize(instruction.Index, IsWide(instruction.Index) ? ValType.I64 : ValType.I32));
                 break;
             case >= Opcode.MemoryInit and <= Opcode.TableFill or Opcode.MemoryGrow or Opcode.TableGet or Opcode.TableSet:
                 EmitBulk(position, in instruction);

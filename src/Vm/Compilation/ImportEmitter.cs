@@ -98,7 +98,7 @@ internal static class ImportEmitter
         }
 
         il.Emit(OpCodes.Ret);
-        return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits(parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter))), [], null)];
+        return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits(parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter.Stored))), [], HasHandler: false, null)];
     }
 
     // The callee takes the caller's place on the native stack.

@@ -25,12 +25,12 @@ internal sealed class Liveness
         _denseOf = new int[code.Locals.Length];
         Array.Fill(_denseOf, -1);
         var used = new List<int>();
-        foreach (ref readonly Instruction instruction in code.Instructions.AsSpan())
+        for (int position = 0; position < code.Instructions.Length; position++)
         {
-            if (instruction.Opcode == Opcode.LocalGet && _denseOf[instruction.Index] < 0)
+            if (ReadLocal(position) is int local and >= 0 && _denseOf[local] < 0)
             {
-                _denseOf[instruction.Index] = used.Count;
-                used.Add(instruction.Index);
+                _denseOf[local] = used.Count;
+                used.Add(local);
             }
         }
 
@@ -63,10 +63,18 @@ internal sealed class Liveness
     public int[] AliveAt(int position) => _aliveAt[position];
 
     private static bool IsSite(Opcode opcode) =>
-        opcode is Opcode.Loop or Opcode.Call or Opcode.CallIndirect or Opcode.MemoryGrow || MemoryAccess.IsAccess(opcode);
+        opcode is Opcode.Loop or Opcode.MemoryAtomicWait32 or Opcode.MemoryAtomicWait64 || opcode.IsCallSite || opcode.IsAccess;
 
-    private static bool EndsBlock(Opcode opcode) => opcode is Opcode.Loop or Opcode.If or Opcode.Else or Opcode.End or Opcode.Br
-        or Opcode.BrIf or Opcode.BrTable or Opcode.Return or Opcode.Unreachable;
+    private static bool EndsBlock(Opcode opcode) => (opcode.OpensBlock && opcode != Opcode.Block) || opcode is Opcode.Else or Opcode.Catch or Opcode.CatchAll
+        || opcode.ClosesBlock || opcode.IsConditionalBranch || opcode.NeverFallsThrough;
+
+    // The local that an instruction reads, or -1: its own, or the exception that a rethrow throws.
+    private int ReadLocal(int position) => _code.Instructions[position].Opcode switch
+    {
+        Opcode.LocalGet => _code.Instructions[position].Index,
+        Opcode.Rethrow => _code.CaughtLocalOf[position],
+        _ => -1,
+    };
 
     // A loop instruction is a block of its own: branches to the loop arrive at it, and it is the site of its header.
     private void SplitIntoBlocks()
@@ -76,8 +84,8 @@ internal sealed class Liveness
         int start = 0;
         for (int position = 0; position < instructions.Length; position++)
         {
-            bool isLoop = instructions[position].Opcode is Opcode.Loop or Opcode.End;
-            if (isLoop && start < position)
+            bool isTarget = instructions[position].Opcode == Opcode.Loop || instructions[position].Opcode.ClosesBlock;
+            if (isTarget && start < position)
             {
                 CloseBlock(start, position);
                 start = position;
@@ -99,11 +107,11 @@ internal sealed class Liveness
         for (int position = 0; position < instructions.Length; position++)
         {
             ref readonly Instruction instruction = ref instructions[position];
-            if (instruction.Opcode is Opcode.Block or Opcode.Loop or Opcode.If)
+            if (instruction.Opcode.OpensBlock)
             {
                 open.Add(position);
             }
-            else if (instruction.Opcode == Opcode.End && open.Count > 0)
+            else if (instruction.Opcode.ClosesBlock && open.Count > 0)
             {
                 open.RemoveAt(open.Count - 1);
             }
@@ -112,6 +120,7 @@ internal sealed class Liveness
             if (block.End == position + 1)
             {
                 block.Successors = SuccessorsOf(position, open);
+                block.Handlers = HandlersAt(position, open);
             }
         }
     }
@@ -129,20 +138,41 @@ internal sealed class Liveness
         {
             case Opcode.Br:
                 return TargetOf(instruction.Index, open) is int target ? [target] : [];
-            case Opcode.BrIf:
+            case Opcode.BrIf or Opcode.BrOnNull or Opcode.BrOnNonNull:
                 return TargetOf(instruction.Index, open) is int taken ? [taken, .. Next(position)] : Next(position);
             case Opcode.BrTable:
                 return [.. instruction.Labels!.Select(label => TargetOf(label, open)).OfType<int>().Distinct()];
-            case Opcode.Return or Opcode.Unreachable:
-                return [];
             case Opcode.If:
                 int otherwise = _code.ElseOf[position] >= 0 ? _code.ElseOf[position] + 1 : _code.EndOf[position];
                 return [_blockOf[otherwise], .. Next(position)];
             case Opcode.Else:
                 return [_blockOf[_code.EndOf[position]]];
+            case Opcode.Catch or Opcode.CatchAll:
+                return [_blockOf[_code.EndOf[open[^1]]]];
             default:
-                return Next(position);
+                return instruction.Opcode.NeverFallsThrough ? [] : Next(position);
         }
+    }
+
+    // Where an exception may go that is thrown at some point of a block: to the catches of every try around.
+    private int[] HandlersAt(int position, List<int> open)
+    {
+        var handlers = new HashSet<int>();
+        for (int index = 0; index < open.Count; index++)
+        {
+            ref readonly Instruction instruction = ref _code.Instructions[open[index]];
+            if (instruction.Opcode == Opcode.TryTable)
+            {
+                List<int> around = open.GetRange(0, index);
+                handlers.UnionWith(instruction.Catches!.Select(clause => TargetOf(clause.Label, around)).OfType<int>());
+            }
+            else if (instruction.Opcode == Opcode.Try && _code.CatchesOf.TryGetValue(open[index], out List<int>? catches) && position <= catches[0])
+            {
+                handlers.UnionWith(catches.Select(start => _blockOf[start + 1]));
+            }
+        }
+
+        return [.. handlers];
     }
 
     private int[] Next(int position) => position + 1 < _code.Instructions.Length ? [_blockOf[position + 1]] : [];
@@ -177,6 +207,7 @@ internal sealed class Liveness
                 for (int position = block.End - 1; position >= block.Start; position--)
                 {
                     Step(position, scratch);
+                    AddAlive(block.Handlers, scratch);
                 }
 
                 if (!scratch.AsSpan().SequenceEqual(block.Alive))
@@ -204,6 +235,7 @@ internal sealed class Liveness
                 }
 
                 Step(position, scratch);
+                AddAlive(block.Handlers, scratch);
             }
         }
     }
@@ -211,7 +243,13 @@ internal sealed class Liveness
     private void AliveAfter(Block block, ulong[] set)
     {
         Array.Clear(set);
-        foreach (int successor in block.Successors)
+        AddAlive(block.Successors, set);
+        AddAlive(block.Handlers, set);
+    }
+
+    private void AddAlive(int[] blocks, ulong[] set)
+    {
+        foreach (int successor in blocks)
         {
             ulong[] alive = _blocks[successor].Alive;
             for (int word = 0; word < set.Length; word++)
@@ -224,10 +262,13 @@ internal sealed class Liveness
     private void Step(int position, ulong[] set)
     {
         ref readonly Instruction instruction = ref _code.Instructions[position];
-        if (instruction.Opcode is Opcode.LocalGet or Opcode.LocalSet or Opcode.LocalTee && _denseOf[instruction.Index] is int dense and >= 0)
+        if (instruction.Opcode is Opcode.LocalSet or Opcode.LocalTee && _denseOf[instruction.Index] is int assigned and >= 0)
         {
-            ulong bit = 1UL << (dense & 63);
-            set[dense >> 6] = instruction.Opcode == Opcode.LocalGet ? set[dense >> 6] | bit : set[dense >> 6] & ~bit;
+            set[assigned >> 6] &= ~(1UL << (assigned & 63));
+        }
+        else if (ReadLocal(position) is int local and >= 0)
+        {
+            set[_denseOf[local] >> 6] |= 1UL << (_denseOf[local] & 63);
         }
     }
 
@@ -266,6 +307,9 @@ internal sealed class Liveness
         public int End { get; } = end;
 
         public int[] Successors { get; set; } = [];
+
+        /// <summary>The blocks at which exceptions are caught that are thrown within it.</summary>
+        public int[] Handlers { get; set; } = [];
 
         public ulong[] Alive { get; set; } = [];
     }

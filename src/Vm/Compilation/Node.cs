@@ -17,7 +17,7 @@ internal enum NodeKind
     /// <summary>A global.</summary>
     Global,
 
-    /// <summary>Memory 0's size.</summary>
+    /// <summary>A memory's size.</summary>
     MemorySize,
 
     /// <summary>A reference to a function of the instance.</summary>
@@ -51,7 +51,7 @@ internal sealed class Node
     /// <summary>A vector constant's high half; the last eight lanes of a shuffle.</summary>
     public long HighBits { get; private init; }
 
-    /// <summary>The local's or global's index, or the slot's depth.</summary>
+    /// <summary>The local's, global's or memory's index, or the slot's depth.</summary>
     public int Index { get; private init; }
 
     public Node? First { get; private init; }
@@ -65,6 +65,9 @@ internal sealed class Node
     /// <summary>The highest slot that the tree reads, or -1. It never reads one below its own depth.</summary>
     public int SlotMax { get; private init; } = -1;
 
+    /// <summary>Whether it has to be computed: it is no constant, local or slot.</summary>
+    public bool IsPending => Kind is NodeKind.Operator or NodeKind.Global or NodeKind.MemorySize or NodeKind.FunctionReference;
+
     /// <summary>Whether the value depends on globals or the memory's size.</summary>
     public bool ReadsGlobals { get; private init; }
 
@@ -77,7 +80,7 @@ internal sealed class Node
     public static Node Global(ValType type, int index) =>
         new() { Kind = NodeKind.Global, Type = type, Index = index, ReadsGlobals = true };
 
-    public static Node MemorySize() => new() { Kind = NodeKind.MemorySize, Type = ValType.I32, ReadsGlobals = true };
+    public static Node MemorySize(int memory, ValType type) => new() { Kind = NodeKind.MemorySize, Type = type, Index = memory, ReadsGlobals = true };
 
     public static Node FunctionReference(int function) => new() { Kind = NodeKind.FunctionReference, Type = ValType.FuncRef, Index = function };
 

@@ -15,6 +15,20 @@ internal static class RuntimeMethods
     public static readonly MethodInfo BeginRecord = Find(nameof(CompiledCode.BeginRecord));
     public static readonly MethodInfo NoSuchSite = Find(nameof(CompiledCode.NoSuchSite));
     public static readonly MethodInfo StressTick = Find(nameof(CompiledCode.StressTick));
+    public static readonly MethodInfo Throw = Find(nameof(CompiledCode.Throw));
+    public static readonly MethodInfo ThrowReference = Find(nameof(CompiledCode.ThrowReference));
+    public static readonly MethodInfo IsThrown = Find(nameof(CompiledCode.IsThrown));
+    public static readonly MethodInfo Catch = Find(nameof(CompiledCode.Catch));
+    public static readonly MethodInfo TraceException = Find(nameof(CompiledCode.TraceException));
+    public static readonly MethodInfo LoadFrom = Find(nameof(CompiledCode.LoadFrom));
+    public static readonly MethodInfo LoadVectorFrom = Find(nameof(CompiledCode.LoadVectorFrom));
+    public static readonly MethodInfo StoreVectorTo = Find(nameof(CompiledCode.StoreVectorTo));
+    public static readonly MethodInfo StoreTo = Find(nameof(CompiledCode.StoreTo));
+    public static readonly MethodInfo MemorySize = Find(nameof(CompiledCode.MemorySize));
+    public static readonly MethodInfo Atomic = Find(nameof(CompiledCode.Atomic));
+    public static readonly MethodInfo CodeOf = Find(nameof(CompiledCode.CodeOf));
+    public static readonly MethodInfo ReferenceAt = Find(nameof(CompiledCode.ReferenceAt));
+    public static readonly MethodInfo BeginEntryRecord = Find(nameof(CompiledCode.BeginEntryRecord));
     public static readonly MethodInfo CallHost = Find(nameof(CompiledCode.CallHost));
 
     public static readonly MethodInfo F32OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F32OfBits))!;
@@ -55,7 +69,7 @@ internal static class RuntimeMethods
     /// <summary>The method of an instruction on ranges or sizes, how many operands it takes, and its result type.</summary>
     public static (MethodInfo Method, int OperandCount, ValType Result) BulkOf(Opcode opcode, in Instruction instruction, Module module) => opcode switch
     {
-        Opcode.MemoryGrow => (Find(nameof(CompiledCode.MemoryGrow)), 1, ValType.I32),
+        Opcode.MemoryGrow => (Find(nameof(CompiledCode.MemoryGrow)), 1, AddressTypeOf(module.Memories[instruction.Index].Is64)),
         Opcode.MemoryInit => (Find(nameof(CompiledCode.MemoryInit)), 3, ValType.Bottom),
         Opcode.DataDrop => (Find(nameof(CompiledCode.DataDrop)), 0, ValType.Bottom),
         Opcode.MemoryCopy => (Find(nameof(CompiledCode.MemoryCopy)), 3, ValType.Bottom),
@@ -63,13 +77,15 @@ internal static class RuntimeMethods
         Opcode.TableInit => (Find(nameof(CompiledCode.TableInit)), 3, ValType.Bottom),
         Opcode.ElemDrop => (Find(nameof(CompiledCode.ElemDrop)), 0, ValType.Bottom),
         Opcode.TableCopy => (Find(nameof(CompiledCode.TableCopy)), 3, ValType.Bottom),
-        Opcode.TableGrow => (Find(nameof(CompiledCode.TableGrow)), 2, ValType.I32),
-        Opcode.TableSize => (Find(nameof(CompiledCode.TableSize)), 0, ValType.I32),
+        Opcode.TableGrow => (Find(nameof(CompiledCode.TableGrow)), 2, AddressTypeOf(module.Tables[instruction.Index].Is64)),
+        Opcode.TableSize => (Find(nameof(CompiledCode.TableSize)), 0, AddressTypeOf(module.Tables[instruction.Index].Is64)),
         Opcode.TableFill => (Find(nameof(CompiledCode.TableFill)), 3, ValType.Bottom),
         Opcode.TableGet => (Find(nameof(CompiledCode.TableGet)), 1, module.Tables[instruction.Index].ElementType),
         Opcode.TableSet => (Find(nameof(CompiledCode.TableSet)), 2, ValType.Bottom),
         _ => throw new InvalidOperationException($"{opcode} is not a bulk instruction."),
     };
+
+    private static ValType AddressTypeOf(bool is64) => is64 ? ValType.I64 : ValType.I32;
 
     private static MethodInfo Find(string name) =>
         typeof(CompiledCode).GetMethod(name, BindingFlags.Public | BindingFlags.Static)

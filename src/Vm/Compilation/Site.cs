@@ -35,9 +35,10 @@ internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type,
 /// <param name="Offset">The instruction's offset in the module's bytes.</param>
 /// <param name="Values">The live values in the order in which records hold them, by units of 8 bytes.</param>
 /// <param name="Results">The types of the callee's results, at a call.</param>
+/// <param name="HasHandler">Whether the function catches, or may catch, what the callee throws.</param>
 /// <param name="Heights">The operand stack's heights below the blocks that are open there, outermost first; null where all are 0. Not at a memory access.</param>
-internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, int[]? Heights)
+internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, bool HasHandler, int[]? Heights)
 {
     /// <summary>The callee's results, by units of 8 bytes.</summary>
-    public SiteValue[] ResultUnits => SiteValue.ToUnits(Results.Select((type, index) => new SiteValue(true, index, type)));
+    public SiteValue[] ResultUnits => SiteValue.ToUnits(Results.Select((type, index) => new SiteValue(true, index, type.Stored)));
 }

@@ -117,6 +117,37 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
     /// <param name="bytes">The height, in bytes: what <see cref="Bytes"/> was before they came.</param>
     public void Truncate(ulong bytes) => Bytes = Math.Min(Bytes, bytes);
 
+    /// <summary>Takes frames up again that were popped, and have not been overwritten since.</summary>
+    /// <param name="bytes">Where the stack ended before.</param>
+    public void Reinstate(ulong bytes) => Bytes = bytes;
+
+    /// <summary>Appends a frame that says where a function was, and holds no values.</summary>
+    public void PushTrace(int instance, int function, int offset)
+    {
+        var frame = new byte[CapturedFrame.SizeOf(0, 0)];
+        CapturedFrame.WriteHead(frame, instance, function, new Site(SiteKind.Call, offset, [], [], HasHandler: false, null), false, 0);
+        Flush(frame);
+    }
+
+    /// <summary>Collects the values of a type that frames hold.</summary>
+    /// <param name="type">The type.</param>
+    /// <param name="values">Gets their bits.</param>
+    public void AddValues(ValType type, HashSet<ulong> values)
+    {
+        for (ulong top = Bytes; _frames.TryReadBelow(ref top, out ReadOnlySpan<byte> frame);)
+        {
+            int count = CapturedFrame.ValueCountOf(frame) + CapturedFrame.ResultCountOf(frame);
+            for (int position = 0; position < count; position++)
+            {
+                (SiteValue value, ulong bits) = CapturedFrame.ReadValue(frame, position);
+                if (value.Type == type)
+                {
+                    values.Add(bits);
+                }
+            }
+        }
+    }
+
     private static int FrameBytesOf(SavedRecord* record, SitesFinder sitesOf)
     {
         Site site = sitesOf(record->Instance, record->Function)[record->Site];

@@ -32,8 +32,11 @@ internal unsafe struct CodeContext
     /// <summary>A function whose frame begins below this moves the stack to the heap first.</summary>
     public byte* StackLimit;
 
-    /// <summary>Memory 0's load table; its store table follows at a fixed distance.</summary>
+    /// <summary>Memory 0's load table; its store table follows at a fixed distance, unless it has addresses of 64 bits.</summary>
     public nint LoadTable;
+
+    /// <summary>Memory 0's store table.</summary>
+    public nint StoreTable;
 
     /// <summary>Memory 0's size in bytes.</summary>
     public ulong MemoryBytes;

@@ -9,7 +9,7 @@ namespace Everheap.Vm.Execution;
 /// What compiled code calls when it cannot go on by itself. None of these throws through compiled code on account of the program: a trap
 /// sets <see cref="PollState.Unwinding"/>, and the caller returns.
 /// </summary>
-internal static unsafe class CompiledCode
+internal static unsafe partial class CompiledCode
 {
     private const int PageMask = (1 << TranslationWindow.PageShift) - 1;
 
@@ -60,6 +60,13 @@ internal static unsafe class CompiledCode
         byte* values = group->SaveCursor + SavedRecord.HeadBytes;
         if (kind == SiteKind.Access)
         {
+            return values;
+        }
+
+        if ((context->Poll & PollState.Throwing) != 0)
+        {
+            // An exception passes: nothing is saved, and what the caller stores here is overwritten by the next record.
+            Instance.Of(context).TraceCall(function, packedSite >> 2);
             return values;
         }
 
@@ -172,35 +179,35 @@ internal static unsafe class CompiledCode
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load8(CodeContext* context, long address, int function, int offset)
     {
-        byte* location = Translate(context, address, 1, 0);
-        return location != null ? *location : Instance.Of(context).LoadSlow((ulong)address, 1, function, offset);
+        byte* location = Translate(context->LoadTable, address, 1);
+        return location != null ? *location : Instance.Of(context).LoadSlow(0, (ulong)address, 1, function, offset);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load16(CodeContext* context, long address, int function, int offset)
     {
-        byte* location = Translate(context, address, 2, 0);
-        return location != null ? Unsafe.ReadUnaligned<ushort>(location) : Instance.Of(context).LoadSlow((ulong)address, 2, function, offset);
+        byte* location = Translate(context->LoadTable, address, 2);
+        return location != null ? Unsafe.ReadUnaligned<ushort>(location) : Instance.Of(context).LoadSlow(0, (ulong)address, 2, function, offset);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load32(CodeContext* context, long address, int function, int offset)
     {
-        byte* location = Translate(context, address, 4, 0);
-        return location != null ? Unsafe.ReadUnaligned<uint>(location) : Instance.Of(context).LoadSlow((ulong)address, 4, function, offset);
+        byte* location = Translate(context->LoadTable, address, 4);
+        return location != null ? Unsafe.ReadUnaligned<uint>(location) : Instance.Of(context).LoadSlow(0, (ulong)address, 4, function, offset);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static long Load64(CodeContext* context, long address, int function, int offset)
     {
-        byte* location = Translate(context, address, 8, 0);
-        return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow((ulong)address, 8, function, offset);
+        byte* location = Translate(context->LoadTable, address, 8);
+        return location != null ? Unsafe.ReadUnaligned<long>(location) : Instance.Of(context).LoadSlow(0, (ulong)address, 8, function, offset);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static Vector128<byte> Load128(CodeContext* context, long address, int function, int offset)
     {
-        byte* location = Translate(context, address, 16, 0);
+        byte* location = Translate(context->LoadTable, address, 16);
         if (location != null)
         {
             return Vector128.Load(location);
@@ -208,70 +215,70 @@ internal static unsafe class CompiledCode
 
         Span<byte> bytes = stackalloc byte[Vector128<byte>.Count];
         bytes.Clear();
-        Instance.Of(context).LoadSlow((ulong)address, bytes, function, offset);
+        Instance.Of(context).LoadSlow(0, (ulong)address, bytes, function, offset);
         return Vector128.Create(bytes);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store8(CodeContext* context, long address, long bits, int function, int offset)
     {
-        byte* location = Translate(context, address, 1, TranslationWindow.StoreTableDistance);
+        byte* location = Translate(context->StoreTable, address, 1);
         if (location != null)
         {
             *location = (byte)bits;
         }
         else
         {
-            Instance.Of(context).StoreSlow((ulong)address, 1, bits, function, offset);
+            Instance.Of(context).StoreSlow(0, (ulong)address, 1, bits, function, offset);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store16(CodeContext* context, long address, long bits, int function, int offset)
     {
-        byte* location = Translate(context, address, 2, TranslationWindow.StoreTableDistance);
+        byte* location = Translate(context->StoreTable, address, 2);
         if (location != null)
         {
             Unsafe.WriteUnaligned(location, (ushort)bits);
         }
         else
         {
-            Instance.Of(context).StoreSlow((ulong)address, 2, bits, function, offset);
+            Instance.Of(context).StoreSlow(0, (ulong)address, 2, bits, function, offset);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store32(CodeContext* context, long address, long bits, int function, int offset)
     {
-        byte* location = Translate(context, address, 4, TranslationWindow.StoreTableDistance);
+        byte* location = Translate(context->StoreTable, address, 4);
         if (location != null)
         {
             Unsafe.WriteUnaligned(location, (uint)bits);
         }
         else
         {
-            Instance.Of(context).StoreSlow((ulong)address, 4, bits, function, offset);
+            Instance.Of(context).StoreSlow(0, (ulong)address, 4, bits, function, offset);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store64(CodeContext* context, long address, long bits, int function, int offset)
     {
-        byte* location = Translate(context, address, 8, TranslationWindow.StoreTableDistance);
+        byte* location = Translate(context->StoreTable, address, 8);
         if (location != null)
         {
             Unsafe.WriteUnaligned(location, bits);
         }
         else
         {
-            Instance.Of(context).StoreSlow((ulong)address, 8, bits, function, offset);
+            Instance.Of(context).StoreSlow(0, (ulong)address, 8, bits, function, offset);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Store128(CodeContext* context, long address, Vector128<byte> value, int function, int offset)
     {
-        byte* location = Translate(context, address, 16, TranslationWindow.StoreTableDistance);
+        byte* location = Translate(context->StoreTable, address, 16);
         if (location != null)
         {
             value.Store(location);
@@ -280,115 +287,9 @@ internal static unsafe class CompiledCode
         {
             Span<byte> bytes = stackalloc byte[Vector128<byte>.Count];
             value.CopyTo(bytes);
-            Instance.Of(context).StoreSlow((ulong)address, bytes, function, offset);
+            Instance.Of(context).StoreSlow(0, (ulong)address, bytes, function, offset);
         }
     }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static int MemoryGrow(CodeContext* context, int delta, int index, int index2, int function, int offset) =>
-        Instance.Of(context).GrowMemory((uint)delta);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void MemoryInit(
-        CodeContext* context, int destination, int source, int length, int segment, int memory, int function, int offset) =>
-        Check(context, Instance.Of(context).InitializeMemory(segment, (uint)destination, (uint)source, (uint)length), function, offset);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void DataDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
-        Instance.Of(context).DropData(segment);
-
-    // Most copies and fills are short: within a page at both ends, and wherever the memory lies in one piece, they are done here.
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MemoryCopy(
-        CodeContext* context, int destination, int source, int length, int index, int index2, int function, int offset)
-    {
-        if (context->MemoryBase != 0)
-        {
-            if (IsInOnePiece(context, destination, length) && IsInOnePiece(context, source, length))
-            {
-                Mark(context, (uint)destination, (uint)length);
-                byte* start = (byte*)context->MemoryBase;
-                Buffer.MemoryCopy(start + (uint)source, start + (uint)destination, (uint)length, (uint)length);
-                return;
-            }
-        }
-        else if ((uint)length <= PageMask)
-        {
-            byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
-            byte* origin = Translate(context, (uint)source, length, 0);
-            if (target != null && origin != null)
-            {
-                new ReadOnlySpan<byte>(origin, length).CopyTo(new Span<byte>(target, length));
-                return;
-            }
-        }
-
-        Check(context, Instance.Of(context).CopyMemory((uint)destination, (uint)source, (uint)length), function, offset);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MemoryFill(
-        CodeContext* context, int destination, int value, int length, int index, int index2, int function, int offset)
-    {
-        if (context->MemoryBase != 0)
-        {
-            if (IsInOnePiece(context, destination, length))
-            {
-                Mark(context, (uint)destination, (uint)length);
-                new Span<byte>((byte*)context->MemoryBase + (uint)destination, length).Fill((byte)value);
-                return;
-            }
-        }
-        else if ((uint)length <= PageMask)
-        {
-            byte* target = Translate(context, (uint)destination, length, TranslationWindow.StoreTableDistance);
-            if (target != null)
-            {
-                new Span<byte>(target, length).Fill((byte)value);
-                return;
-            }
-        }
-
-        Check(context, Instance.Of(context).FillMemory((uint)destination, (byte)value, (uint)length), function, offset);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void TableInit(
-        CodeContext* context, int destination, int source, int length, int segment, int table, int function, int offset) =>
-        Check(context, Instance.Of(context).InitializeTable(table, segment, (uint)destination, (uint)source, (uint)length), function, offset);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void ElemDrop(CodeContext* context, int segment, int index2, int function, int offset) =>
-        Instance.Of(context).DropElements(segment);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void TableCopy(
-        CodeContext* context, int destination, int source, int length, int table, int sourceTable, int function, int offset) =>
-        Check(context, Instance.Of(context).CopyTable(table, sourceTable, (uint)destination, (uint)source, (uint)length), function, offset);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static int TableGrow(CodeContext* context, long value, int delta, int table, int index2, int function, int offset) =>
-        Instance.Of(context).GrowTable(table, (ulong)value, (uint)delta);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static int TableSize(CodeContext* context, int table, int index2, int function, int offset) =>
-        (int)context->Tables[table].Length;
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void TableFill(
-        CodeContext* context, int destination, long value, int length, int table, int index2, int function, int offset) =>
-        Check(context, Instance.Of(context).FillTable(table, (uint)destination, (ulong)value, (uint)length), function, offset);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static long TableGet(CodeContext* context, int element, int table, int index2, int function, int offset)
-    {
-        Check(context, Instance.Of(context).TryGetElement(table, (uint)element, out ulong value), function, offset);
-        return (long)value;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void TableSet(CodeContext* context, int element, long value, int table, int index2, int function, int offset) =>
-        Check(context, Instance.Of(context).TrySetElement(table, (uint)element, (ulong)value), function, offset);
 
     // What goes on with the record that was saved: the twin at a memory access, a continuation at the head of a loop.
     private static nint NextOf(CodeContext* context, int function)
@@ -404,33 +305,10 @@ internal static unsafe class CompiledCode
         return twin != 0 ? twin : Instance.Of(context).FindTwin(function);
     }
 
-    private static void Check(CodeContext* context, TrapKind kind, int function, int offset)
-    {
-        if (kind != TrapKind.None)
-        {
-            Trap(context, function, offset, (int)kind);
-        }
-    }
-
-    // Lengths that an int cannot hold are left to the instance.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsInOnePiece(CodeContext* context, int offset, int length) => length >= 0 && (uint)offset + (long)length <= context->Last8 + 1;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Mark(CodeContext* context, ulong offset, ulong length)
+    private static byte* Translate(nint table, long address, int size)
     {
-        if (length > 0)
-        {
-            ulong first = offset >> TranslationWindow.PageShift;
-            ulong last = (offset + length - 1) >> TranslationWindow.PageShift;
-            new Span<byte>((byte*)context->DirtyMap + first, (int)(last - first) + 1).Fill(1);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* Translate(CodeContext* context, long address, int size, long tableDistance)
-    {
-        long entry = *(long*)(context->LoadTable + tableDistance + (nint)((ulong)address >> TranslationWindow.PageShift << 3));
+        long entry = *(long*)(table + (nint)((ulong)address >> TranslationWindow.PageShift << 3));
         return entry != 0 && (address & PageMask) <= PageMask + 1 - size ? (byte*)(entry + address) : null;
     }
 }

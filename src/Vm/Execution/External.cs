@@ -52,6 +52,16 @@ internal sealed record ExternalMemory(LinearMemory Memory) : External
     public override ExternalKind Kind => ExternalKind.Memory;
 }
 
+/// <summary>A tag that an instance declares.</summary>
+/// <param name="Owner">The instance.</param>
+/// <param name="Index">Its index there.</param>
+internal sealed record ExternalTag(Instance Owner, int Index) : External
+{
+    public override ExternalKind Kind => ExternalKind.Tag;
+
+    public FunctionType Type => Owner.Module.Tags[Index].Type;
+}
+
 /// <summary>A global that an instance declares.</summary>
 /// <param name="Owner">The instance.</param>
 /// <param name="Index">Its index there.</param>

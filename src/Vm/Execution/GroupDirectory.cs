@@ -21,6 +21,9 @@ internal enum LinkKind : byte
 
     /// <summary>A global that an instance declares, by the instance's number and its index there.</summary>
     Global,
+
+    /// <summary>A tag that an instance declares, by the instance's number and its index there.</summary>
+    Tag,
 }
 
 /// <summary>What an import was given, as the heap has it.</summary>
@@ -151,7 +154,7 @@ internal sealed record GroupDirectory(IReadOnlyList<(ulong Address, ulong Length
         int module = (int)reader.U32();
         ulong globals = reader.U64();
         ulong segments = reader.U64();
-        ulong[] memories = ReadAddresses(ref reader, ModuleLimits.MemoriesMax, LinearMemory.AddressSpaceBytes);
+        ulong[] memories = ReadAddresses(ref reader, ModuleLimits.MemoriesMax, LinearMemory.AddressSpaceMin);
         ulong[] tables = ReadAddresses(ref reader, ModuleLimits.TablesMax, Table.AddressSpaceBytes);
         var imports = new Link[reader.Count(ModuleLimits.ImportsMax, sizeof(byte))];
         for (int index = 0; index < imports.Length; index++)
@@ -160,7 +163,7 @@ internal sealed record GroupDirectory(IReadOnlyList<(ulong Address, ulong Length
             imports[index] = kind switch
             {
                 LinkKind.HostFunction => new Link(kind, ModuleName: reader.String(NameLengthsMax), Name: reader.String(NameLengthsMax)),
-                <= LinkKind.Global => new Link(kind, (int)reader.U32(), (int)reader.U32()),
+                <= LinkKind.Tag => new Link(kind, (int)reader.U32(), (int)reader.U32()),
                 _ => throw reader.Fault($"there is no kind of import {(byte)kind}"),
             };
         }

@@ -13,6 +13,12 @@ internal static class PollState
 
     /// <summary>Every frame saves itself and returns, up to the driver.</summary>
     public const int Unwinding = 2;
+
+    /// <summary>An exception is in flight: every function returns, up to one that catches it.</summary>
+    public const int Throwing = 4;
+
+    /// <summary>An exception is in flight, and someone wants the stack captured.</summary>
+    public const int ThrowingRequested = Throwing | Requested;
 }
 
 /// <summary>Why the stack unwinds.</summary>

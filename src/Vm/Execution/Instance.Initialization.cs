@@ -24,7 +24,7 @@ internal sealed unsafe partial class Instance
         {
             TableDeclaration declaration = Module.TableDeclarations[index - Module.ImportedTableCount];
             ulong initial = declaration.Initializer is ConstantExpression expression ? (ulong)Evaluate(expression) : 0;
-            if (_tables[index].Grow((uint)declaration.Type.Limits.Minimum, initial) is null)
+            if (_tables[index].Grow(declaration.Type.Limits.Minimum, initial) is null)
             {
                 throw new LinkException($"table {index} of the module has {declaration.Type.Limits.Minimum:N0} elements at first; a table may have {Table.ElementsMax:N0}");
             }
@@ -35,8 +35,8 @@ internal sealed unsafe partial class Instance
             ElementSegment segment = Module.Elements[index];
             if (segment.Mode == SegmentMode.Active)
             {
-                uint offset = (uint)Evaluate(segment.Offset);
-                uint length = (uint)(segment.Functions?.Length ?? segment.Expressions!.Length);
+                var offset = (ulong)Evaluate(segment.Offset);
+                var length = (ulong)(segment.Functions?.Length ?? segment.Expressions!.Length);
                 ThrowIfTrapped(InitializeTable(segment.TableIndex, index, offset, 0, length), $"element segment {index}");
             }
 
@@ -51,8 +51,8 @@ internal sealed unsafe partial class Instance
             DataSegment segment = Module.Data[index];
             if (segment.Mode == SegmentMode.Active)
             {
-                uint offset = (uint)Evaluate(segment.Offset);
-                ThrowIfTrapped(InitializeMemory(index, offset, 0, (uint)segment.Length), $"data segment {index}");
+                var offset = (ulong)Evaluate(segment.Offset);
+                ThrowIfTrapped(InitializeMemory(segment.MemoryIndex, index, offset, 0, (ulong)segment.Length), $"data segment {index}");
                 DropData(index);
             }
         }

@@ -10,7 +10,8 @@ namespace Everheap.Vm.Execution;
 /// </content>
 internal sealed unsafe partial class Instance
 {
-    private readonly Dictionary<FunctionType, uint> _signatures = [];
+    private readonly Dictionary<int, uint> _signatures = [];
+    private readonly Dictionary<ulong, nint> _referencedCode = [];
 
     /// <summary>The number of a type that the module does not have: no call in it can be for that.</summary>
     private const uint ForeignSignature = uint.MaxValue;
@@ -30,6 +31,7 @@ internal sealed unsafe partial class Instance
     {
         _compiler = Group.CompilerOf(Module, addressing);
         _siteNumbers.Clear();
+        _referencedCode.Clear();
         _indexedFunctions.Clear();
         new Span<nint>(_context->Twins, Module.FunctionTypes.Count).Clear();
         RefreshImports();
@@ -62,6 +64,7 @@ internal sealed unsafe partial class Instance
         PinnedRange? pinned = memory.Pinned;
         ulong reached = pinned is null ? memory.Length : Math.Min(memory.Length, pinned.Length);
         _context->LoadTable = memory.Window.LoadTable;
+        _context->StoreTable = memory.Window.StoreTable;
         _context->MemoryBytes = memory.Length;
         _context->MemoryBase = pinned?.Memory ?? 0;
         _context->DirtyMap = pinned?.DirtyMap ?? 0;
@@ -70,6 +73,18 @@ internal sealed unsafe partial class Instance
         _context->Last32 = (long)reached - 4;
         _context->Last64 = (long)reached - 8;
         _context->Last128 = (long)reached - 16;
+    }
+
+    /// <summary>The entry point, for code of this instance, of the function that a reference means, which is not null.</summary>
+    public nint CodeOf(ulong reference)
+    {
+        if (!_referencedCode.TryGetValue(reference, out nint code))
+        {
+            code = Resolve(reference).Code;
+            _referencedCode.Add(reference, code);
+        }
+
+        return code;
     }
 
     /// <summary>What an indirect call of this instance needs for a reference.</summary>
@@ -83,7 +98,7 @@ internal sealed unsafe partial class Instance
         return new TableEntry
         {
             Code = owner == this ? _compiler.FastEntryOf(function) : Group.Bridges.EntryOf(owner, function),
-            Signature = owner == this ? (uint)_compiler.SignatureOf(Module.FunctionTypes[function]) : SignatureOf(owner.Module.FunctionTypeOf(function)),
+            Signature = owner == this ? (uint)_compiler.SignatureOf(Module.FunctionTypes[function]) : SignatureOf(Group.Types.NumberOf(owner.Module, owner.Module.FunctionTypes[function])),
         };
     }
 
@@ -105,16 +120,14 @@ internal sealed unsafe partial class Instance
         }
     }
 
-    private uint SignatureOf(FunctionType type)
+    // By the number that the type has in the group.
+    private uint SignatureOf(int type)
     {
         if (_signatures.Count == 0)
         {
             for (int index = 0; index < Module.Types.Count; index++)
             {
-                if (Module.Types[index].Function is FunctionType own)
-                {
-                    _signatures.TryAdd(own, (uint)_compiler.SignatureOf(index));
-                }
+                _signatures.TryAdd(Group.Types.NumberOf(Module, index), (uint)_compiler.SignatureOf(index));
             }
         }
 

@@ -62,8 +62,9 @@ internal sealed unsafe partial class Instance : IDisposable
         _tables =
         [
             .. imports.OfType<ExternalTable>().Select(import => import.Table),
-            .. layout.Tables.Select((address, index) => group.AddTable(address, module.Tables[module.ImportedTableCount + index])),
+            .. layout.Tables.Select((address, index) => group.AddTable(address, module, module.Tables[module.ImportedTableCount + index])),
         ];
+        _importedTags = [.. imports.OfType<ExternalTag>()];
         _handle = GCHandle.Alloc(this);
         AllocateContext();
         try
@@ -99,6 +100,9 @@ internal sealed unsafe partial class Instance : IDisposable
     /// <summary>Its tables, imported ones first.</summary>
     public IReadOnlyList<Table> Tables => _tables;
 
+    /// <summary>Its memories, imported ones first.</summary>
+    public IReadOnlyList<LinearMemory> Memories => _memories;
+
     /// <summary>Memory 0; null where the module has none.</summary>
     public LinearMemory? Memory => _memories.Length > 0 ? _memories[0] : null;
 
@@ -131,6 +135,7 @@ internal sealed unsafe partial class Instance : IDisposable
         ExternalKind.Table => new ExternalTable(_tables[index]),
         ExternalKind.Memory => new ExternalMemory(_memories[index]),
         ExternalKind.Global => index < _importedGlobals.Length ? _importedGlobals[index] : new ExternalGlobal(this, index),
+        ExternalKind.Tag => index < _importedTags.Length ? _importedTags[index] : new ExternalTag(this, index),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "There is no such kind of export."),
     };
 

@@ -22,7 +22,7 @@ internal sealed unsafe partial class InstanceGroup
 
     /// <summary>Grows a memory, and shows its size to everyone who uses it.</summary>
     /// <returns>The size before, in pages, or null if the memory may not become so large.</returns>
-    public uint? Grow(LinearMemory memory, uint delta)
+    public uint? Grow(LinearMemory memory, ulong delta)
     {
         uint? before = memory.Grow(delta);
         if (memory.HasOutgrownPin)

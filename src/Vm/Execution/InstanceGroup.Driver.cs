@@ -130,17 +130,29 @@ internal sealed unsafe partial class InstanceGroup
     {
         _state->SaveCursor = _state->SaveBase;
         GroupState.SetPoll(_state, PollState.Running);
+        bool isThrowing = false;
         while (Stack.Bytes > floor && Stack.TryPop(out ReadOnlySpan<byte> frame))
         {
             Instance instance = InstanceOf(frame);
+            if (isThrowing && !CatchesAt(instance, frame))
+            {
+                continue;
+            }
+
             instance.Enter(frame);
-            if (Volatile.Read(ref instance.Context->Poll) == PollState.Unwinding && TakeUnwound(onCaptured, floor, level) is RunOutcome outcome)
+            int poll = Volatile.Read(ref instance.Context->Poll);
+            isThrowing = (poll & PollState.Throwing) != 0;
+            if (isThrowing)
+            {
+                ArriveAtStack();
+            }
+            else if (poll == PollState.Unwinding && TakeUnwound(onCaptured, floor, level) is RunOutcome outcome)
             {
                 return outcome;
             }
         }
 
-        return RunOutcome.Returned;
+        return isThrowing ? EndUncaught() : RunOutcome.Returned;
     }
 
     // The native stack is empty, down to where the run began, and the records of what was there lie in the save buffer.
@@ -181,7 +193,12 @@ internal sealed unsafe partial class InstanceGroup
                 {
                     _isCaptureOwed |= reason == UnwindReason.Capture;
                 }
-                else if (!onCaptured())
+                else
+                {
+                    CollectExceptions();
+                }
+
+                if (_levels.Count == 1 && !onCaptured())
                 {
                     return RunOutcome.Paused;
                 }

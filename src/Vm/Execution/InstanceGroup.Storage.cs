@@ -57,6 +57,9 @@ internal sealed unsafe partial class InstanceGroup
             WriteDirectory();
         }
 
+        (ulong address, ulong length) = (Header.ExceptionsAddress, Header.ExceptionsLength);
+        _exceptions.Save(Heap, ref address, ref length);
+        (Header.ExceptionsAddress, Header.ExceptionsLength) = (address, length);
         Header.StackBytes = Stack.Bytes;
         Header.Write(Heap);
     }
@@ -72,7 +75,7 @@ internal sealed unsafe partial class InstanceGroup
     private InstanceLayout LayOut(Module module) => new(
         Heap.Allocate((ulong)Math.Max(GlobalLayout.Of(module).Units, 1) * sizeof(ulong)),
         Heap.Allocate((ulong)Math.Max(module.Data.Count + module.Elements.Count, 1)),
-        [.. Enumerable.Range(0, module.Memories.Count - module.ImportedMemoryCount).Select(_ => Heap.Allocate(LinearMemory.AddressSpaceBytes))],
+        [.. module.Memories.Skip(module.ImportedMemoryCount).Select(type => Heap.Allocate(LinearMemory.AddressSpaceOf(type)))],
         [.. Enumerable.Range(0, module.Tables.Count - module.ImportedTableCount).Select(_ => Heap.Allocate(Table.AddressSpaceBytes))]);
 
     private void WriteSizes(ulong address, ulong[] sizes)
@@ -124,12 +127,14 @@ internal sealed unsafe partial class InstanceGroup
         ExternalTable table => new Link(LinkKind.Table, table.Table.Number),
         ExternalMemory memory => new Link(LinkKind.Memory, memory.Memory.Number),
         ExternalGlobal global => new Link(LinkKind.Global, global.Owner.Number, global.Index),
+        ExternalTag tag => new Link(LinkKind.Tag, tag.Owner.Number, tag.Index),
         _ => throw new InvalidOperationException($"{import} cannot be imported."),
     };
 
     private void Restore(GroupDirectory directory, Func<(string ModuleName, string Name), FunctionType, HostFunction> findHostFunction)
     {
         _isRestoring = true;
+        _exceptions.Restore(Heap, Header.ExceptionsAddress, Header.ExceptionsLength);
         foreach ((ulong address, ulong length) in directory.Modules)
         {
             _modules.Add(ReadModule(Heap.Read, address, length));
@@ -183,9 +188,11 @@ internal sealed unsafe partial class InstanceGroup
             LinkKind.Memory when (uint)link.Number < (uint)_memories.Count => new ExternalMemory(_memories[link.Number]),
             LinkKind.Global when InstanceAt(link.Number) is Instance owner && (uint)link.Index < (uint)owner.Module.Globals.Count =>
                 new ExternalGlobal(owner, link.Index),
+            LinkKind.Tag when InstanceAt(link.Number) is Instance owner && (uint)link.Index < (uint)owner.Module.Tags.Count =>
+                new ExternalTag(owner, link.Index),
             _ => throw new HeapFormatException($"what the heap holds as import {import.ModuleName}.{import.Name} of instance {_instances.Count} is not there"),
         };
-        if (ImportMatching.WhyNot(module, import, external) is string reason)
+        if (ImportMatching.WhyNot(Types, module, import, external) is string reason)
         {
             throw external is HostFunction ? new LinkException(reason) : new HeapFormatException(reason);
         }

@@ -75,6 +75,9 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     /// <summary>The part of the call stack that lies in the heap; all of it, between calls.</summary>
     public CapturedStack Stack { get; }
 
+    /// <summary>The types of all modules, in one numbering.</summary>
+    public TypeUniverse Types { get; } = new();
+
     /// <summary>How functions of one instance are called by the tables of another.</summary>
     public Bridges Bridges { get; }
 
@@ -145,8 +148,18 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
         {
             for (int number = 0; _state != null && number < _state->ContextCount; number++)
             {
-                Interlocked.CompareExchange(ref _state->Contexts[number]->Poll, PollState.Requested, PollState.Running);
+                Request(ref _state->Contexts[number]->Poll);
             }
+        }
+    }
+
+    private static void Request(ref int poll)
+    {
+        // Where an exception is caught between the two, the next safepoint is asked all the same.
+        if (Interlocked.CompareExchange(ref poll, PollState.Requested, PollState.Running) == PollState.Throwing
+            && Interlocked.CompareExchange(ref poll, PollState.ThrowingRequested, PollState.Throwing) == PollState.Running)
+        {
+            Interlocked.CompareExchange(ref poll, PollState.Requested, PollState.Running);
         }
     }
 
@@ -176,8 +189,13 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     /// <summary>Takes a memory of an instance in: at its first size, or at the one that the heap holds.</summary>
     public LinearMemory AddMemory(ulong address, MemoryType type)
     {
+        if (!_isRestoring && type.Limits.Minimum > LinearMemory.PagesMaxOf(type))
+        {
+            throw new LinkException($"memory {_memories.Count} has {type.Limits.Minimum:N0} pages at first; a memory with {ValTypes.NameOf(type.AddressType)} addresses may have {LinearMemory.PagesMaxOf(type):N0}");
+        }
+
         ulong pages = _isRestoring ? ReadSize(Header.MemorySizesAddress, _memories.Count) : type.Limits.Minimum;
-        if (pages < type.Limits.Minimum || pages > (type.Limits.Maximum ?? LinearMemory.WasmPagesMax))
+        if (pages < type.Limits.Minimum || pages > Math.Min(type.Limits.Maximum ?? ulong.MaxValue, LinearMemory.PagesMaxOf(type)))
         {
             throw new HeapFormatException($"memory {_memories.Count} has {pages} pages, which its module does not allow: the heap does not fit its module");
         }
@@ -188,9 +206,9 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     }
 
     /// <summary>Takes a table of an instance in.</summary>
-    public Table AddTable(ulong address, TableType type)
+    public Table AddTable(ulong address, Module module, TableType type)
     {
-        var table = new Table(Heap, _tables.Count, address, type);
+        var table = new Table(Heap, _tables.Count, address, type, Types.TypeOf(module, type.ElementType));
         _tables.Add(table);
         return table;
     }

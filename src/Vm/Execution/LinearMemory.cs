@@ -9,14 +9,17 @@ namespace Everheap.Vm.Execution;
 /// </summary>
 internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 {
+    /// <summary>log2 of <see cref="WasmPageBytes"/>.</summary>
+    public const int WasmPageShift = 16;
+
     /// <summary>WebAssembly's page, the unit of a memory's size, in bytes.</summary>
-    public const int WasmPageBytes = 65536;
+    public const int WasmPageBytes = 1 << WasmPageShift;
 
     /// <summary>The most pages that 32-bit addresses reach.</summary>
     public const uint WasmPagesMax = 65536;
 
-    /// <summary>Heap address space that a memory takes: what its window spans.</summary>
-    public const ulong AddressSpaceBytes = (ulong)TranslationWindow.WindowBytes;
+    /// <summary>The most pages of a memory with addresses of 64 bits: 1 TiB.</summary>
+    public const uint WidePagesMax = (uint)(TranslationWindow.WindowBytesMax >> WasmPageShift);
 
     private readonly PersistentHeap _heap;
     private readonly uint _pagesMax;
@@ -35,9 +38,18 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         Address = address;
         Pages = pages;
         Type = type;
-        _pagesMax = (uint)Math.Min(type.Limits.Maximum ?? WasmPagesMax, WasmPagesMax);
-        Window = heap.OpenWindow(address);
+        _pagesMax = (uint)Math.Min(type.Limits.Maximum ?? PagesMaxOf(type), PagesMaxOf(type));
+        Window = heap.OpenWindow(address, (long)AddressSpaceOf(type));
     }
+
+    /// <summary>The most pages that a memory of a type may have here, whatever it declares.</summary>
+    public static uint PagesMaxOf(MemoryType type) => type.Is64 ? WidePagesMax : WasmPagesMax;
+
+    /// <summary>The least heap address space that a memory takes, in bytes.</summary>
+    public const ulong AddressSpaceMin = (ulong)TranslationWindow.WindowBytes;
+
+    /// <summary>Heap address space that a memory takes, in bytes: what its window spans.</summary>
+    public static ulong AddressSpaceOf(MemoryType type) => (ulong)(type.Is64 ? TranslationWindow.WindowBytesMax : TranslationWindow.WindowBytes);
 
     /// <summary>Its number in its group.</summary>
     public int Number { get; }
@@ -68,7 +80,7 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     /// <summary>Grows the memory; the new pages are zero and cost nothing until they are written. What is pinned grows with it as long as it fits.</summary>
     /// <returns>The size before, in pages, or null if the memory may not become so large.</returns>
-    public uint? Grow(uint delta)
+    public uint? Grow(ulong delta)
     {
         if (delta > _pagesMax - Pages)
         {
@@ -76,7 +88,7 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         }
 
         uint before = Pages;
-        Pages += delta;
+        Pages += (uint)delta;
         if (HasOutgrownPin && Length <= _pinned!.MaxLength && Length - _pinned.Length <= _heap.PinnableBytes)
         {
             try
@@ -157,21 +169,21 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         }
     }
 
-    /// <summary>Copies between ranges that lie inside the memory and may overlap.</summary>
-    public void Copy(ulong destination, ulong source, ulong length)
+    /// <summary>Copies a range that lies inside another memory, or this one, to one inside this; they may overlap.</summary>
+    public void CopyFrom(LinearMemory from, ulong destination, ulong source, ulong length)
     {
-        if (destination == source)
+        if (from == this && destination == source)
         {
             return;
         }
 
-        if (IsPinned(destination, length) && IsPinned(source, length))
+        if (IsPinned(destination, length) && from.IsPinned(source, length))
         {
-            CopyPinned(destination, source, length);
+            CopyPinned(from, destination, source, length);
             return;
         }
 
-        bool isBackwards = destination > source && destination - source < length;
+        bool isBackwards = from == this && destination > source && destination - source < length;
         const int PageSize = PersistentHeap.PageSize;
         while (length > 0)
         {
@@ -183,11 +195,11 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
             // A pointer holds until the next call into the heap, and bringing one page in may take the other away: where either is not
             // there, the bytes go through a buffer.
-            byte* target = Translate(destination + skip, TranslationWindow.StoreTableDistance);
-            byte* origin = Translate(source + skip, 0);
+            byte* target = Translate(Window.StoreTable, destination + skip);
+            byte* origin = Translate(from.Window.LoadTable, source + skip);
             if (origin == null || target == null)
             {
-                CopyThroughBuffer(destination + skip, source + skip, (int)piece);
+                CopyThroughBuffer(from, destination + skip, source + skip, (int)piece);
             }
             else
             {
@@ -212,29 +224,28 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
     private bool IsPinned(ulong offset, ulong length) => _pinned is not null && offset <= _pinned.Length && length <= _pinned.Length - offset;
 
-    private void CopyPinned(ulong destination, ulong source, ulong length)
+    private void CopyPinned(LinearMemory from, ulong destination, ulong source, ulong length)
     {
         for (ulong marked = 0; marked < length; marked += int.MaxValue)
         {
             _pinned!.MarkDirty(destination + marked, (int)Math.Min(length - marked, int.MaxValue));
         }
 
-        byte* start = (byte*)_pinned!.Memory;
-        Buffer.MemoryCopy(start + source, start + destination, length, length);
+        Buffer.MemoryCopy((byte*)from._pinned!.Memory + source, (byte*)_pinned!.Memory + destination, length, length);
     }
 
     // The address by an entry as it stands, or null: no call into the heap.
-    private byte* Translate(ulong offset, long tableDistance)
+    private static byte* Translate(nint table, ulong offset)
     {
-        long entry = *(long*)(Window.LoadTable + (nint)tableDistance + (nint)(offset >> TranslationWindow.PageShift << 3));
+        long entry = *(long*)(table + (nint)(offset >> TranslationWindow.PageShift << 3));
         return entry == 0 ? null : (byte*)(entry + (long)offset);
     }
 
-    private void CopyThroughBuffer(ulong destination, ulong source, int length)
+    private void CopyThroughBuffer(LinearMemory from, ulong destination, ulong source, int length)
     {
         Span<byte> buffer = stackalloc byte[PersistentHeap.PageSize];
         buffer = buffer[..length];
-        Window.ReadSpan(source, length).CopyTo(buffer);
+        from.Window.ReadSpan(source, length).CopyTo(buffer);
         buffer.CopyTo(Window.WriteSpan(destination, length));
     }
 }

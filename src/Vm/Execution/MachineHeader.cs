@@ -25,6 +25,8 @@ namespace Everheap.Vm.Execution;
 ///     88     8  address of the system interface's state, or 0
 ///     96     8  address of the command line: the program's name and arguments in UTF-8, each followed by a zero byte
 ///    104     8  its length in bytes
+///    112     8  address of thrown exceptions that the program may still look at, or 0
+///    120     8  the length of their room in bytes
 /// </code>
 /// </summary>
 internal sealed class MachineHeader
@@ -32,7 +34,7 @@ internal sealed class MachineHeader
     /// <summary>Where the page lies in the heap.</summary>
     public const ulong Address = 0x1000;
 
-    private const int Bytes = 112;
+    private const int Bytes = 128;
     private const int KeepFileFlag = 1;
     private const int EmbeddedFlag = 2;
     private const ulong Magic = 0x31434F5250485645; // "EVHPROC1"
@@ -67,6 +69,10 @@ internal sealed class MachineHeader
     public ulong CommandLineAddress { get; set; }
 
     public ulong CommandLineLength { get; set; }
+
+    public ulong ExceptionsAddress { get; set; }
+
+    public ulong ExceptionsLength { get; set; }
 
     public bool KeepFile { get; set; }
 
@@ -110,6 +116,8 @@ internal sealed class MachineHeader
             WasiAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[88..]),
             CommandLineAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[96..]),
             CommandLineLength = BinaryPrimitives.ReadUInt64LittleEndian(page[104..]),
+            ExceptionsAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[112..]),
+            ExceptionsLength = BinaryPrimitives.ReadUInt64LittleEndian(page[120..]),
         };
     }
 
@@ -134,6 +142,8 @@ internal sealed class MachineHeader
         BinaryPrimitives.WriteUInt64LittleEndian(page[88..], WasiAddress);
         BinaryPrimitives.WriteUInt64LittleEndian(page[96..], CommandLineAddress);
         BinaryPrimitives.WriteUInt64LittleEndian(page[104..], CommandLineLength);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[112..], ExceptionsAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[120..], ExceptionsLength);
         heap.Write(Address, page);
     }
 }

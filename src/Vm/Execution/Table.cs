@@ -28,13 +28,15 @@ internal sealed unsafe class Table : IDisposable
     /// <param name="heap">The heap.</param>
     /// <param name="number">Its number in its group.</param>
     /// <param name="address">Where its elements lie in the heap.</param>
-    /// <param name="type">Its type.</param>
-    public Table(PersistentHeap heap, int number, ulong address, TableType type)
+    /// <param name="type">Its type, as its module has it.</param>
+    /// <param name="elementType">The type of its elements, as the group has it (<see cref="TypeUniverse"/>).</param>
+    public Table(PersistentHeap heap, int number, ulong address, TableType type, ValType elementType)
     {
         _heap = heap;
         Number = number;
         Address = address;
         Type = type;
+        ElementType = elementType;
         _elementsMax = (uint)Math.Min(type.Limits.Maximum ?? ElementsMax, ElementsMax);
     }
 
@@ -51,6 +53,9 @@ internal sealed unsafe class Table : IDisposable
 
     /// <summary>Its type as it was declared.</summary>
     public TableType Type { get; }
+
+    /// <summary>The type of its elements, as the group has it.</summary>
+    public ValType ElementType { get; }
 
     public uint Length { get; private set; }
 
@@ -114,7 +119,7 @@ internal sealed unsafe class Table : IDisposable
 
     /// <summary>Grows the table.</summary>
     /// <returns>The length before, or null if the table may not become so large.</returns>
-    public uint? Grow(uint delta, ulong value)
+    public uint? Grow(ulong delta, ulong value)
     {
         uint before = Length;
         if (delta > _elementsMax - before)
@@ -122,13 +127,14 @@ internal sealed unsafe class Table : IDisposable
             return null;
         }
 
-        Reserve(before + delta);
-        SetLength(before + delta);
-        FillInside(before, value, delta);
+        var added = (uint)delta;
+        Reserve(before + added);
+        SetLength(before + added);
+        FillInside(before, value, added);
         return before;
     }
 
-    public bool IsInside(uint index, uint length) => (ulong)index + length <= Length;
+    public bool IsInside(ulong index, ulong length) => index <= Length && length <= Length - index;
 
     public void Set(uint index, ulong value)
     {

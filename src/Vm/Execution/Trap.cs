@@ -14,6 +14,14 @@ internal enum TrapKind
     IntegerOverflow,
     InvalidConversionToInteger,
     CallStackExhausted,
+    NullReference,
+    NullFunctionReference,
+    NullExceptionReference,
+    UncaughtException,
+    TooManyExceptions,
+    UnalignedAtomic,
+    NotSharedMemory,
+    WaitsForEver,
 }
 
 /// <summary>The traps' names, as the official test suite spells them.</summary>
@@ -31,6 +39,14 @@ internal static class TrapKinds
         TrapKind.IntegerOverflow => "integer overflow",
         TrapKind.InvalidConversionToInteger => "invalid conversion to integer",
         TrapKind.CallStackExhausted => "call stack exhausted",
+        TrapKind.NullReference => "null reference",
+        TrapKind.NullFunctionReference => "null function reference",
+        TrapKind.NullExceptionReference => "null exception reference",
+        TrapKind.UncaughtException => "uncaught exception",
+        TrapKind.TooManyExceptions => "too many exceptions that the program still refers to",
+        TrapKind.UnalignedAtomic => "unaligned atomic",
+        TrapKind.NotSharedMemory => "expected shared memory",
+        TrapKind.WaitsForEver => "deadlock: the only thread waits without a time limit",
         _ => "no trap",
     };
 }

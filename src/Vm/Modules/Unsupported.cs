@@ -14,13 +14,6 @@ internal static class Unsupported
     /// <summary>What is decoded and validated, but cannot be run.</summary>
     private static readonly WasmFeature[] NotRunnable =
     [
-        WasmFeature.Threads,
-        WasmFeature.Exceptions,
-        WasmFeature.LegacyExceptions,
-        WasmFeature.TailCalls,
-        WasmFeature.FunctionReferences,
-        WasmFeature.MultipleMemories,
-        WasmFeature.Memory64,
         WasmFeature.GarbageCollection,
     ];
 
