@@ -57,7 +57,7 @@ internal static class ProgramReport
             foreach (Peer peer in round % 2 == 0 ? peers : peers.Reverse())
             {
                 Cell cell = cells[peer];
-                if (marked is not null)
+                if (marked is not null && !peer.IsVariant)
                 {
                     cell.FirstMilliseconds.Add(ProgramRun.UntilMark(peer, program, markedPath).Seconds * 1e3);
                 }
@@ -101,6 +101,8 @@ internal static class ProgramReport
 
     private static void Add(ReportSection section, string title, List<Row> rows, IReadOnlyList<Peer> peers, Func<Cell, Series> values, string format)
     {
+        // What is measured of some peers only has no columns of the others.
+        peers = [.. peers.Where(peer => rows.Any(row => row.Value(peer, values) is not null))];
         var table = new MarkdownTable(["program", .. peers.Select(peer => peer.Title)]);
         foreach (Row row in rows)
         {
