@@ -19,6 +19,9 @@ internal sealed unsafe partial class InstanceGroup
     private ulong _unwoundFrom;
     private int _nativeFrames;
 
+    /// <summary>How many exceptions are kept.</summary>
+    public int ExceptionCount => _exceptions.Count;
+
     /// <summary>Throws an exception.</summary>
     /// <param name="thrower">The instance whose code throws it.</param>
     /// <param name="tag">The identity of its tag.</param>
