@@ -80,6 +80,11 @@ internal sealed class ModuleSource
             return _bytes;
         }
 
+        if (LegacyText.IsIn(_text))
+        {
+            return LegacyText.ToBinary(_text);
+        }
+
         try
         {
             return Wasmtime.Module.ConvertText(_text);

@@ -17,6 +17,13 @@ internal static class SuiteFolder
         ? []
         : Directory.EnumerateFiles(Path, "*.wast").Select(file => System.IO.Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal);
 
+    /// <summary>Those, and with their folders the scripts of the threads proposal and of the older exceptions, in order.</summary>
+    public static IEnumerable<string> ScriptNamesWithProposals => Path is null
+        ? []
+        : Directory.EnumerateFiles(Path, "*.wast", SearchOption.AllDirectories)
+            .Select(file => System.IO.Path.ChangeExtension(System.IO.Path.GetRelativePath(Path, file), null).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal);
+
     private static string? Find()
     {
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } named)

@@ -14,6 +14,7 @@ internal sealed partial class ModuleDecoder
 {
     private const uint Magic = 0x6D736100;
     private const uint Version = 1;
+    private const uint LayerMask = 0xFFFF_0000;
     private const uint ComponentLayer = 0x0001_0000;
     private const int HeaderBytes = 8;
     private const string NameSectionName = "name";
@@ -79,7 +80,7 @@ internal sealed partial class ModuleDecoder
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(bytes[sizeof(uint)..]);
         if (version != Version)
         {
-            throw (version & 0xFFFF_0000) == ComponentLayer
+            throw (version & LayerMask) == ComponentLayer && (version & ~LayerMask) != 0
                 ? Unsupported.Feature(Unsupported.ComponentModel, sizeof(uint), $"a component (version 0x{version:x8})")
                 : new WasmFormatException(sizeof(uint), $"unknown binary version 0x{version:x8}: expected 0x00000001");
         }
