@@ -17,7 +17,10 @@ internal sealed class DifferentialTests
     private const int ModuleBytesMax = 4_000;
 
     private static readonly byte[] LikelyBytes =
-        [0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x1A, 0x1B, 0x1C, 0x40, 0x41, 0x42, 0x6F, 0x70, 0x7C, 0x7D, 0x7E, 0x7F, 0x80, 0xD0, 0xFC, 0xFF];
+    [
+        0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x10, 0x12, 0x14, 0x1A, 0x1B, 0x1C, 0x1F, 0x40, 0x41, 0x42, 0x4E, 0x4F, 0x50, 0x5E, 0x5F,
+        0x63, 0x64, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70, 0x71, 0x73, 0x7B, 0x7C, 0x7D, 0x7E, 0x7F, 0x80, 0xD0, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF,
+    ];
 
     private static int Mutants => Environment.GetEnvironmentVariable("EVERHEAP_LONG") is "1" ? LongMutants : UsualMutants;
 
@@ -42,16 +45,20 @@ internal sealed class DifferentialTests
             WasmFormatException? refusal = null;
             try
             {
-                Module.Decode(mutant);
+                Module module = Module.Decode(mutant);
                 accepted++;
+                if (module.Features.Any(use => use.Feature == WasmFeature.LegacyExceptions))
+                {
+                    passedOver++;
+                    continue;
+                }
             }
             catch (WasmFormatException e)
             {
                 refusal = e;
             }
 
-            // The witness knows features that cannot be turned off in it, and reads sizes as numbers of 64 bits, as 3.0 does.
-            if (refusal is not null && (refusal.UnsupportedFeature is not null || IsAboutSize(refusal)))
+            if (refusal?.UnsupportedFeature is not null)
             {
                 passedOver++;
                 continue;
@@ -68,28 +75,26 @@ internal sealed class DifferentialTests
         Assert.That(disagreements, Is.Empty);
     }
 
-    private static bool IsAboutSize(WasmFormatException refusal) =>
-        refusal.Message.Contains("imum size takes more bytes", StringComparison.Ordinal) || refusal.Message.Contains("imum size does not fit", StringComparison.Ordinal);
-
+    // The older exceptions are the one feature that we have and the witness has not.
     private static Wasmtime.Engine WitnessEngine() => new(new Wasmtime.Config()
-        .WithRelaxedSIMD(false, false)
-        .WithSIMD(false)
-        .WithTailCalls(false)
-        .WithGc(false)
-        .WithFunctionReferences(false)
-        .WithWasmThreads(false)
-        .WithMultiMemory(false)
-        .WithMemory64(false)
-        .WithWideArithmetic(false)
-        .WithExceptions(false));
+        .WithRelaxedSIMD(true, false)
+        .WithSIMD(true)
+        .WithTailCalls(true)
+        .WithFunctionReferences(true)
+        .WithGc(true)
+        .WithWasmThreads(true)
+        .WithMultiMemory(true)
+        .WithMemory64(true)
+        .WithExceptions(true)
+        .WithWideArithmetic(false));
 
     private static List<byte[]> Collect()
     {
         var modules = new List<byte[]>();
-        foreach (string name in SuiteFolder.ScriptNames.Where(LeftOut.IsRun))
+        foreach (string name in SuiteFolder.ScriptNamesWithProposals.Where(name => !name.StartsWith("legacy", StringComparison.Ordinal)))
         {
             string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
-            foreach (SExpression command in SExpression.ReadAll(script).Where(command => command.Head == "module"))
+            foreach (SExpression command in SExpression.ReadAll(script).Where(command => command.Head == "module" && command.Items is not [_, { Atom: "instance" }, ..]))
             {
                 ModuleSource source = ModuleSource.Of(script, command);
                 try
@@ -103,7 +108,7 @@ internal sealed class DifferentialTests
                 }
                 catch (Exception e) when (e is Wasmtime.WasmtimeException or WasmFormatException)
                 {
-                    // Left out of the suite's own run, too.
+                    // Its text is not for converters.
                 }
             }
         }
