@@ -33,7 +33,7 @@ internal sealed class DifferentialTests
             : RandomNumberGenerator.GetInt32(int.MaxValue);
         TestContext.Out.WriteLine($"EVERHEAP_SEED={seed}");
         var random = new Random(seed);
-        List<byte[]> modules = Collect();
+        List<byte[]> modules = SuiteModules.OfAtMost(ModuleBytesMax, isLegacyIncluded: false);
         using Wasmtime.Engine engine = WitnessEngine();
         int accepted = 0;
         int passedOver = 0;
@@ -87,34 +87,6 @@ internal sealed class DifferentialTests
         .WithMemory64(true)
         .WithExceptions(true)
         .WithWideArithmetic(false));
-
-    private static List<byte[]> Collect()
-    {
-        var modules = new List<byte[]>();
-        foreach (string name in SuiteFolder.ScriptNamesWithProposals.Where(name => !name.StartsWith("legacy", StringComparison.Ordinal)))
-        {
-            string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
-            foreach (SExpression command in SExpression.ReadAll(script).Where(command => command.Head == "module" && command.Items is not [_, { Atom: "instance" }, ..]))
-            {
-                ModuleSource source = ModuleSource.Of(script, command);
-                try
-                {
-                    byte[] binary = source.ToBinary();
-                    Module.Decode(binary);
-                    if (binary.Length <= ModuleBytesMax)
-                    {
-                        modules.Add(binary);
-                    }
-                }
-                catch (Exception e) when (e is Wasmtime.WasmtimeException or WasmFormatException)
-                {
-                    // Its text is not for converters.
-                }
-            }
-        }
-
-        return modules;
-    }
 
     private static byte[] Mutate(byte[] module, Random random)
     {

@@ -55,6 +55,7 @@ internal sealed class LimitTests
     [TestCase((byte)9, "element segments")]
     [TestCase((byte)10, "function bodies")]
     [TestCase((byte)11, "data segments")]
+    [TestCase((byte)13, "tags")]
     public void A_count_that_the_bytes_cannot_hold_allocates_nothing(byte section, string what)
     {
         byte[] module = Of(Section(section, U32(uint.MaxValue)));
@@ -104,6 +105,86 @@ internal sealed class LimitTests
             Refusal.Of(Function([0x41, 0, 0x0E, .. U32(ModuleLimits.BranchTableLabelsMax + 1), .. labels, End])).Message,
             Does.Contain("too many labels of br_table: 65,521, where at most 65,520 are allowed"));
     }
+
+    [Test]
+    public void Too_many_memories_are_refused() =>
+        Assert.That(
+            Refusal.Of(Of(Section(5, [101, .. Enumerable.Repeat(new byte[] { 0, 0 }, 101).SelectMany(b => b)]))).Message,
+            Does.Contain("too many memories: 101, where at most 100 are allowed"));
+
+    [Test]
+    public void Too_many_tags_are_refused()
+    {
+        const int Count = ModuleLimits.TagsMax + 1;
+
+        Assert.That(
+            Refusal.Of(Of(EmptyType, Section(13, [.. U32(Count), .. new byte[2 * Count]]))).Message,
+            Does.Contain("too many tags: 1,000,001, where at most 1,000,000 are allowed"));
+    }
+
+    [Test]
+    public void Too_many_types_in_one_recursion_group_are_refused()
+    {
+        const int Count = ModuleLimits.TypesMax + 1;
+
+        Assert.That(
+            Refusal.Of(Of(Section(1, [1, 0x4E, .. U32(Count), .. new byte[2 * Count]]))).Message,
+            Does.Contain("too many types of a recursion group: 1,000,001, where at most 1,000,000 are allowed"));
+    }
+
+    [Test]
+    public void Too_many_types_in_all_recursion_groups_are_refused()
+    {
+        byte[] half = [0x4E, .. U32((ModuleLimits.TypesMax / 2) + 1), .. Enumerable.Repeat(new byte[] { 0x5F, 0 }, (ModuleLimits.TypesMax / 2) + 1).SelectMany(b => b)];
+
+        Assert.That(
+            Refusal.Of(Of(Section(1, [2, .. half, .. half]))).Message,
+            Does.Contain("too many types: 1,000,002 in all recursion groups, where at most 1,000,000 are allowed"));
+    }
+
+    [Test]
+    public void Types_below_too_many_supertypes_are_refused()
+    {
+        byte[] types = [0x50, 0, 0x5F, 0, .. Enumerable.Range(0, ModuleLimits.SubtypeDepthMax + 1).SelectMany(above => new byte[] { 0x50, 1, (byte)above, 0x5F, 0 })];
+
+        Assert.That(Refusal.Of(Of(Section(1, [65, .. types]))).Message, Does.Contain("the type hierarchy is too deep: type 64 has 64 supertypes, where at most 63 are allowed"));
+        Assert.DoesNotThrow(() => Module.Decode(Of(Section(1, [64, .. types[..^5]]))));
+    }
+
+    [Test]
+    public void Too_many_fields_are_refused()
+    {
+        const int Count = ModuleLimits.StructFieldsMax + 1;
+
+        Assert.That(
+            Refusal.Of(Of(Section(1, [1, 0x5F, .. U32(Count), .. new byte[2 * Count]]))).Message,
+            Does.Contain("too many fields of a structure: 10,001, where at most 10,000 are allowed"));
+    }
+
+    [Test]
+    public void Too_many_catch_clauses_are_refused()
+    {
+        const int Count = ModuleLimits.CatchClausesMax + 1;
+
+        Assert.That(
+            Refusal.Of(Function([0x1F, 0x40, .. U32(Count), .. Enumerable.Repeat(new byte[] { 2, 0 }, Count).SelectMany(b => b), End, End])).Message,
+            Does.Contain("too many catch clauses of try_table: 10,001, where at most 10,000 are allowed"));
+    }
+
+    [Test]
+    public void Arrays_made_of_too_many_operands_are_refused()
+    {
+        byte[] types = Section(1, 2, 0x60, 0, 0, 0x5E, I32, 0);
+
+        Assert.That(
+            Refusal.Of(Of(types, Section(3, 1, 0), Code([0x00, 0xFB, 0x08, 1, .. U32(ModuleLimits.ArrayNewFixedElementsMax + 1), 0x1A, End]))).Message,
+            Does.Contain("too many elements: 10,001, where at most 10,000 are allowed (array.new_fixed)"));
+        Assert.DoesNotThrow(() => Module.Decode(Of(types, Section(3, 1, 0), Code([0x00, 0xFB, 0x08, 1, .. U32(ModuleLimits.ArrayNewFixedElementsMax), 0x1A, End]))));
+    }
+
+    [Test]
+    public void A_memory_of_64_bit_addresses_has_a_limit_too() =>
+        Refusal.Expect(Of(Section(5, [1, 4, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40])), 11, "memory size must be at most 281,474,976,710,656");
 
     [Test]
     public void A_memory_larger_than_4_GiB_is_refused() =>
