@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Reflection;
 using Everheap.Cli.History;
+using Everheap.Cli.Inspect;
 using Everheap.Cli.Transfer;
 
 namespace Everheap.Cli;
@@ -54,6 +55,7 @@ internal static class CommandLine
             ResumeCommand.Build(),
             LogCommand.Build(),
             StackCommand.Build(),
+            InspectCommand.Build(),
             ForkCommand.Build(),
             RevertCommand.Build(),
             RetainCommand.Build(),

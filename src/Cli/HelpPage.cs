@@ -51,6 +51,12 @@ internal sealed class HelpPage : SynchronousCommandLineAction
                 "everheap stack --frames 10 deep.heap",
                 "everheap stack counter.heap --heap what-if --checkpoint 7",
             ]),
+        ["inspect"] = (
+            "everheap inspect MODULE [options]",
+            [
+                "everheap inspect counter.wasm               can it be run, and what does it import?",
+                "everheap inspect --json counter.wasm | jq .obstacles",
+            ]),
         ["fork"] = (
             "everheap fork FILE[@N] [NEWNAME] [options]",
             [

@@ -154,7 +154,7 @@ public sealed partial class Process
             header.WasiAddress = wasi.StateAddress;
             header.KeepFile = options.KeepFile;
             CommandLineRecord.Write(heap, header, options);
-            External[] imports = [.. module.Imports.Select(import => FindFunction(import, module.FunctionTypeOf(import.Index), wasi))];
+            External[] imports = [.. module.Imports.Select(import => FindFunction(module, import, wasi))];
             group = InstanceGroup.Create(heap, header, InstanceOptionsOf(options));
             Instance instance = group.Instantiate(module, imports);
             owner = process = new Process(store, ownsStore, heap, options, header, wasi, group);
@@ -266,36 +266,9 @@ public sealed partial class Process
         Diagnostics = options.Diagnostics,
     };
 
-    // Before anything is created, so that a module that cannot be run leaves nothing behind.
-    private static int StartOf(Module module)
-    {
-        Unsupported.ThrowIfNotRunnable(module);
-        foreach (Export export in module.Exports)
-        {
-            if (export.Kind == ExternalKind.Function && export.Name == "_start")
-            {
-                FunctionType type = module.FunctionTypeOf(export.Index);
-                return type.Parameters.Length == 0 && type.Results.Length == 0
-                    ? export.Index
-                    : throw new LinkException($"the module's _start has type {type}; a program's has none");
-            }
-        }
+    private static HostFunction FindFunction(Module module, Import import, WasiHost wasi) =>
+        FindObstacle(module, import) is string obstacle ? throw new LinkException(obstacle) : wasi.Find(import.Name)!.ToHostFunction();
 
-        throw new LinkException("the module exports no function _start: it is a library, not a program (build it as a WASI command)");
-    }
-
-    private static HostFunction FindFunction(Import import, FunctionType type, WasiHost wasi) => import.ModuleName == WasiHost.ModuleName && import.Kind == ExternalKind.Function
-        ? FindFunction(import.ModuleName, import.Name, type, wasi)
-        : throw new LinkException(
-            $"the module imports {ImportMatching.NameOf(import.Kind)} {ImportMatching.NameOf(import)}; "
-            + $"a program may import functions of {WasiHost.ModuleName} alone (build it for wasm32-wasi, preview 1)");
-
-    private static HostFunction FindFunction(string moduleName, string name, FunctionType type, WasiHost wasi)
-    {
-        WasiFunction function = wasi.Find(name)
-            ?? throw new LinkException($"the module imports {moduleName}.{name}, which WASI preview 1 does not have");
-        return type.Equals(function.Type)
-            ? function.ToHostFunction()
-            : throw new LinkException($"the module imports {moduleName}.{name} as {type}; it is {function.Type}");
-    }
+    private static HostFunction FindFunction(string moduleName, string name, FunctionType type, WasiHost wasi) =>
+        FindObstacle(moduleName, name, type) is string obstacle ? throw new LinkException(obstacle) : wasi.Find(name)!.ToHostFunction();
 }

@@ -26,7 +26,7 @@ internal sealed class HelpAndUsageTests
         CommandResult result = Run("--help");
         Assert.That(result.ExitCode, Is.Zero);
         Assert.That(result.Error, Is.Empty);
-        foreach (string command in (string[])["run", "resume", "log", "stack", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture", "--version", "Examples:"])
+        foreach (string command in (string[])["run", "resume", "log", "stack", "inspect", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture", "--version", "Examples:"])
         {
             Assert.That(result.Output, Does.Contain("  " + command).Or.StartsWith(command).Or.Contains("\n" + command));
         }
@@ -36,6 +36,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("resume", "Usage: everheap resume FILE [options]", "--heap --from --output-dir --keep --resident --every --dirty --dir --output")]
     [TestCase("log", "Usage: everheap log FILE [options]", "FILE --heap --tree")]
     [TestCase("stack", "Usage: everheap stack FILE [options]", "--heap --checkpoint --frames")]
+    [TestCase("inspect", "Usage: everheap inspect MODULE [options]", "MODULE --json")]
     [TestCase("fork", "Usage: everheap fork FILE[@N] [NEWNAME] [options]", "FILE[@N] NEWNAME --heap --to")]
     [TestCase("revert", "Usage: everheap revert FILE N [options]", "FILE N --heap")]
     [TestCase("retain", "Usage: everheap retain FILE [N] [options]", "FILE N --heap --name --keep-last --keep-for")]
@@ -60,7 +61,7 @@ internal sealed class HelpAndUsageTests
 
     [Test]
     public void Help_is_plain_text_of_at_most_120_columns(
-        [Values("", "run", "resume", "log", "stack", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture")] string command)
+        [Values("", "run", "resume", "log", "stack", "inspect", "fork", "revert", "retain", "drop", "diff", "compact", "verify", "send", "receive", "torture")] string command)
     {
         CommandResult result = command.Length == 0 ? Run("--help") : Run(command, "--help");
         Assert.That(result.Output, Does.Not.Contain('\x1b'));
@@ -80,6 +81,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("--frobnicate", "no option '--frobnicate'")]
     [TestCase("run", "needs a MODULE")]
     [TestCase("resume", "needs a FILE")]
+    [TestCase("inspect", "needs a MODULE")]
     [TestCase("fork", "needs a FILE[@N]")]
     [TestCase("fork x.heap", "needs a NEWNAME, or a new file (--to NEWFILE)")]
     [TestCase("revert x.heap", "needs an N")]
@@ -128,6 +130,7 @@ internal sealed class HelpAndUsageTests
     [TestCase("resume nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("log nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("stack nowhere.heap", "no such file: nowhere.heap")]
+    [TestCase("inspect nowhere.wasm", "no such file: nowhere.wasm")]
     [TestCase("verify nowhere.heap", "no such file: nowhere.heap")]
     [TestCase("fork nowhere.heap@3 new", "no such file: nowhere.heap;")]
     [TestCase("fork nowhere.heap --to new.heap", "no such file: nowhere.heap")]

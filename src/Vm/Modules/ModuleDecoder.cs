@@ -90,21 +90,21 @@ internal sealed partial class ModuleDecoder
     {
         ReadOnlySpan<byte> bytes = _module.Bytes.Span;
         var reader = new ByteReader(bytes, HeaderBytes, bytes.Length);
-        Section last = Section.Custom;
+        SectionKind last = SectionKind.Custom;
         while (!reader.IsAtEnd)
         {
             int offset = reader.Offset;
-            var section = (Section)reader.ReadByte("a section");
-            if (section > Section.Tag)
+            var section = (SectionKind)reader.ReadByte("a section");
+            if (section > SectionKind.Tag)
             {
-                throw new WasmFormatException(offset, $"malformed section id {(byte)section}: expected 0 to {(byte)Section.Tag}");
+                throw new WasmFormatException(offset, $"malformed section id {(byte)section}: expected 0 to {(byte)SectionKind.Tag}");
             }
 
             int size = reader.ReadByteCount($"a {section} section");
             int start = reader.Offset;
             reader.ReadBytes(size, "a section");
             var contents = new ByteReader(bytes, start, start + size);
-            if (section != Section.Custom)
+            if (section != SectionKind.Custom)
             {
                 if (PlaceOf(section) <= PlaceOf(last))
                 {
@@ -125,56 +125,56 @@ internal sealed partial class ModuleDecoder
     }
 
     /// <summary>The sections that came last to the format stand before older ones: tags before globals, the data count before code.</summary>
-    private static int PlaceOf(Section section) => section switch
+    private static int PlaceOf(SectionKind section) => section switch
     {
-        Section.Tag => (2 * (int)Section.Memory) + 1,
-        Section.DataCount => (2 * (int)Section.Element) + 1,
+        SectionKind.Tag => (2 * (int)SectionKind.Memory) + 1,
+        SectionKind.DataCount => (2 * (int)SectionKind.Element) + 1,
         _ => 2 * (int)section,
     };
 
-    private void ReadSection(Section section, ref ByteReader reader)
+    private void ReadSection(SectionKind section, ref ByteReader reader)
     {
         switch (section)
         {
-            case Section.Custom:
+            case SectionKind.Custom:
                 ReadCustom(ref reader);
                 break;
-            case Section.Type:
+            case SectionKind.Type:
                 ReadTypes(ref reader);
                 break;
-            case Section.Import:
+            case SectionKind.Import:
                 ReadImports(ref reader);
                 break;
-            case Section.Function:
+            case SectionKind.Function:
                 ReadFunctions(ref reader);
                 break;
-            case Section.Table:
+            case SectionKind.Table:
                 ReadTables(ref reader);
                 break;
-            case Section.Memory:
+            case SectionKind.Memory:
                 ReadMemories(ref reader);
                 break;
-            case Section.Tag:
+            case SectionKind.Tag:
                 ReadTags(ref reader);
                 break;
-            case Section.Global:
+            case SectionKind.Global:
                 ReadGlobals(ref reader);
                 break;
-            case Section.Export:
+            case SectionKind.Export:
                 ReadExports(ref reader);
                 break;
-            case Section.Start:
+            case SectionKind.Start:
                 _module.StartSectionOffset = reader.Offset;
                 _module.StartFunction = reader.ReadIndex("start function");
                 break;
-            case Section.Element:
+            case SectionKind.Element:
                 ReadElements(ref reader);
                 break;
-            case Section.DataCount:
+            case SectionKind.DataCount:
                 _dataCountOffset = reader.Offset;
                 _module.DeclaredDataCount = reader.ReadIndex("data segment count");
                 break;
-            case Section.Code:
+            case SectionKind.Code:
                 ReadCode(ref reader);
                 break;
             default:
@@ -220,23 +220,5 @@ internal sealed partial class ModuleDecoder
         _module.Memories = _memories.ToArray();
         _module.Globals = _globals.ToArray();
         _module.Tags = _tags.ToArray();
-    }
-
-    private enum Section : byte
-    {
-        Custom = 0,
-        Type = 1,
-        Import = 2,
-        Function = 3,
-        Table = 4,
-        Memory = 5,
-        Global = 6,
-        Export = 7,
-        Start = 8,
-        Element = 9,
-        Code = 10,
-        Data = 11,
-        DataCount = 12,
-        Tag = 13,
     }
 }

@@ -25,18 +25,14 @@ internal static class Unsupported
         new(offset, $"{found}: the module uses {DescriptionOf(feature)}, which is not supported yet; {AdviceOn(feature)}", feature);
 
     /// <summary>The first feature that a module uses and that cannot be run, or null.</summary>
-    public static FeatureUse? FirstNotRunnable(Module module)
-    {
-        foreach (FeatureUse use in module.Features)
-        {
-            if (NotRunnable.Contains(use.Feature))
-            {
-                return use;
-            }
-        }
+    public static FeatureUse? FirstNotRunnable(Module module) => UsesNotRunnable(module).Cast<FeatureUse?>().FirstOrDefault();
 
-        return null;
-    }
+    /// <summary>The features that a module uses and that cannot be run, each in a line.</summary>
+    public static IEnumerable<string> DescribeNotRunnable(Module module) => UsesNotRunnable(module).Select(static use =>
+    {
+        (string description, string advice) = WordsFor(use.Feature);
+        return $"the module uses {description}, first at byte 0x{use.Offset:x}, which is not supported yet; {advice}";
+    });
 
     /// <summary>Refuses a module that cannot be run.</summary>
     /// <exception cref="WasmFormatException">It uses a feature that cannot be run; its name is in the exception.</exception>
@@ -74,6 +70,8 @@ internal static class Unsupported
     /// <summary>The feature that a type's first byte belongs to, or null where the byte is no known type.</summary>
     public static string? FeatureOfType(byte type) => type is 0x68 or 0x75 or 0x5D ? StackSwitching : null;
 
+    private static IEnumerable<FeatureUse> UsesNotRunnable(Module module) => module.Features.Where(static use => NotRunnable.Contains(use.Feature));
+
     private static string DescriptionOf(string feature) => feature switch
     {
         CustomPageSizes => "custom memory page sizes",
@@ -83,7 +81,7 @@ internal static class Unsupported
     };
 
     private static string AdviceOn(string feature) => feature == ComponentModel
-        ? "compile it as a core module for WASI preview 1 (for example, the target wasm32-wasip1)"
+        ? "compile it as a core module for WASI preview 1 (for example, rustc's target wasm32-wasip1), or take the core modules out of it (wasm-tools component unbundle FILE --module-dir FOLDER)"
         : "compile it for WebAssembly 3.0";
 
     private static (string Description, string Advice) WordsFor(WasmFeature feature) => feature switch

@@ -10,89 +10,97 @@ internal sealed partial class WasiHost
     /// <summary>What a function does. Throws <see cref="WasiException"/> or <see cref="GuestMemoryException"/> to fail.</summary>
     private delegate Answer Handler(GuestMemory memory, ReadOnlySpan<ulong> arguments);
 
+    private const string ExitName = "proc_exit";
+
+    // Parameters: i is i32 (numbers, pointers, lengths), I is i64.
+    private static readonly (string Name, string Parameters, Func<WasiHost, Handler> Handler)[] Functions =
+    [
+        ("args_get", "ii", static host => host.ArgsGet),
+        ("args_sizes_get", "ii", static host => host.ArgsSizesGet),
+        ("environ_get", "ii", static host => host.EnvironGet),
+        ("environ_sizes_get", "ii", static host => host.EnvironSizesGet),
+        ("clock_res_get", "ii", static _ => ClockResGet),
+        ("clock_time_get", "iIi", static host => host.ClockTimeGet),
+        ("fd_advise", "iIIi", static host => host.FdAdvise),
+        ("fd_allocate", "iII", static host => host.FdAllocate),
+        ("fd_close", "i", static host => host.FdClose),
+        ("fd_datasync", "i", static host => host.FdSync),
+        ("fd_fdstat_get", "ii", static host => host.FdFdstatGet),
+        ("fd_fdstat_set_flags", "ii", static host => host.FdFdstatSetFlags),
+        ("fd_fdstat_set_rights", "iII", static host => host.FdFdstatSetRights),
+        ("fd_filestat_get", "ii", static host => host.FdFilestatGet),
+        ("fd_filestat_set_size", "iI", static host => host.FdFilestatSetSize),
+        ("fd_filestat_set_times", "iIIi", static host => host.FdFilestatSetTimes),
+        ("fd_pread", "iiiIi", static host => host.FdPread),
+        ("fd_prestat_get", "ii", static host => host.FdPrestatGet),
+        ("fd_prestat_dir_name", "iii", static host => host.FdPrestatDirName),
+        ("fd_pwrite", "iiiIi", static host => host.FdPwrite),
+        ("fd_read", "iiii", static host => host.FdRead),
+        ("fd_readdir", "iiiIi", static host => host.FdReaddir),
+        ("fd_renumber", "ii", static host => host.FdRenumber),
+        ("fd_seek", "iIii", static host => host.FdSeek),
+        ("fd_sync", "i", static host => host.FdSync),
+        ("fd_tell", "ii", static host => host.FdTell),
+        ("fd_write", "iiii", static host => host.FdWrite),
+        ("path_create_directory", "iii", static host => host.PathCreateDirectory),
+        ("path_filestat_get", "iiiii", static host => host.PathFilestatGet),
+        ("path_filestat_set_times", "iiiiIIi", static host => host.PathFilestatSetTimes),
+        ("path_link", "iiiiiii", static host => host.PathLink),
+        ("path_open", "iiiiiIIii", static host => host.PathOpen),
+        ("path_readlink", "iiiiii", static host => host.PathReadlink),
+        ("path_remove_directory", "iii", static host => host.PathRemoveDirectory),
+        ("path_rename", "iiiiii", static host => host.PathRename),
+        ("path_symlink", "iiiii", static host => host.PathSymlink),
+        ("path_unlink_file", "iii", static host => host.PathUnlinkFile),
+        ("poll_oneoff", "iiii", static host => host.PollOneoff),
+        ("proc_raise", "i", static _ => ProcRaise),
+        ("random_get", "ii", static _ => RandomGet),
+        ("sched_yield", "", static _ => SchedYield),
+        ("sock_accept", "iii", static host => host.SockAny),
+        ("sock_recv", "iiiiii", static host => host.SockAny),
+        ("sock_send", "iiiii", static host => host.SockAny),
+        ("sock_shutdown", "ii", static host => host.SockAny),
+    ];
+
+    /// <summary>The functions' types, by name.</summary>
+    public static FrozenDictionary<string, FunctionType> Signatures { get; } = Functions
+        .Select(static function => KeyValuePair.Create(function.Name, TypeOf(function.Parameters)))
+        .Append(KeyValuePair.Create(ExitName, new FunctionType([ValType.I32], [])))
+        .ToFrozenDictionary();
+
     private FrozenDictionary<string, WasiFunction> BindFunctions()
     {
-        var functions = new List<WasiFunction>();
-
-        // Parameters: i is i32 (numbers, pointers, lengths), I is i64.
-        void Add(string name, string parameters, Handler handler) => functions.Add(Bind(name, parameters, handler));
-
-        Add("args_get", "ii", ArgsGet);
-        Add("args_sizes_get", "ii", ArgsSizesGet);
-        Add("environ_get", "ii", EnvironGet);
-        Add("environ_sizes_get", "ii", EnvironSizesGet);
-        Add("clock_res_get", "ii", ClockResGet);
-        Add("clock_time_get", "iIi", ClockTimeGet);
-        Add("fd_advise", "iIIi", FdAdvise);
-        Add("fd_allocate", "iII", FdAllocate);
-        Add("fd_close", "i", FdClose);
-        Add("fd_datasync", "i", FdSync);
-        Add("fd_fdstat_get", "ii", FdFdstatGet);
-        Add("fd_fdstat_set_flags", "ii", FdFdstatSetFlags);
-        Add("fd_fdstat_set_rights", "iII", FdFdstatSetRights);
-        Add("fd_filestat_get", "ii", FdFilestatGet);
-        Add("fd_filestat_set_size", "iI", FdFilestatSetSize);
-        Add("fd_filestat_set_times", "iIIi", FdFilestatSetTimes);
-        Add("fd_pread", "iiiIi", FdPread);
-        Add("fd_prestat_get", "ii", FdPrestatGet);
-        Add("fd_prestat_dir_name", "iii", FdPrestatDirName);
-        Add("fd_pwrite", "iiiIi", FdPwrite);
-        Add("fd_read", "iiii", FdRead);
-        Add("fd_readdir", "iiiIi", FdReaddir);
-        Add("fd_renumber", "ii", FdRenumber);
-        Add("fd_seek", "iIii", FdSeek);
-        Add("fd_sync", "i", FdSync);
-        Add("fd_tell", "ii", FdTell);
-        Add("fd_write", "iiii", FdWrite);
-        Add("path_create_directory", "iii", PathCreateDirectory);
-        Add("path_filestat_get", "iiiii", PathFilestatGet);
-        Add("path_filestat_set_times", "iiiiIIi", PathFilestatSetTimes);
-        Add("path_link", "iiiiiii", PathLink);
-        Add("path_open", "iiiiiIIii", PathOpen);
-        Add("path_readlink", "iiiiii", PathReadlink);
-        Add("path_remove_directory", "iii", PathRemoveDirectory);
-        Add("path_rename", "iiiiii", PathRename);
-        Add("path_symlink", "iiiii", PathSymlink);
-        Add("path_unlink_file", "iii", PathUnlinkFile);
-        Add("poll_oneoff", "iiii", PollOneoff);
-        Add("proc_raise", "i", ProcRaise);
-        Add("random_get", "ii", RandomGet);
-        Add("sched_yield", "", SchedYield);
-        Add("sock_accept", "iii", SockAny);
-        Add("sock_recv", "iiiiii", SockAny);
-        Add("sock_send", "iiiii", SockAny);
-        Add("sock_shutdown", "ii", SockAny);
-        functions.Add(new WasiFunction("proc_exit", new FunctionType([ValType.I32], []), ProcExit));
+        var functions = Functions.Select(function => Bind(function.Name, function.Handler(this))).ToList();
+        functions.Add(new WasiFunction(ExitName, Signatures[ExitName], ProcExit));
         return functions.ToFrozenDictionary(static function => function.Name);
     }
 
-    private static WasiFunction Bind(string name, string parameters, Handler handler)
+    private static FunctionType TypeOf(string parameters) =>
+        new(Array.ConvertAll(parameters.ToCharArray(), static letter => letter == 'I' ? ValType.I64 : ValType.I32), [ValType.I32]);
+
+    private static WasiFunction Bind(string name, Handler handler) => new(name, Signatures[name], (memory, arguments, results) =>
     {
-        var types = Array.ConvertAll(parameters.ToCharArray(), static letter => letter == 'I' ? ValType.I64 : ValType.I32);
-        return new WasiFunction(name, new FunctionType(types, [ValType.I32]), (memory, arguments, results) =>
+        Answer answer;
+        try
         {
-            Answer answer;
-            try
-            {
-                answer = handler(memory, arguments);
-            }
-            catch (WasiException error)
-            {
-                answer = error.Errno;
-            }
-            catch (GuestMemoryException)
-            {
-                answer = Errno.Fault;
-            }
+            answer = handler(memory, arguments);
+        }
+        catch (WasiException error)
+        {
+            answer = error.Errno;
+        }
+        catch (GuestMemoryException)
+        {
+            answer = Errno.Fault;
+        }
 
-            if (answer.Outcome == HostOutcome.Completed)
-            {
-                results[0] = (ulong)answer.Errno;
-            }
+        if (answer.Outcome == HostOutcome.Completed)
+        {
+            results[0] = (ulong)answer.Errno;
+        }
 
-            return answer.Outcome;
-        });
-    }
+        return answer.Outcome;
+    });
 
     /// <summary>How a function ended.</summary>
     /// <param name="Outcome">Whether it is done.</param>
