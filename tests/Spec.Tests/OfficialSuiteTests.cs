@@ -73,7 +73,7 @@ internal sealed class OfficialSuiteTests
     private static Tally Run(string name, CaptureDriver captures)
     {
         string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
-        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{name}-{Guid.NewGuid():n}.heap");
+        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{Path.GetFileName(name)}-{Guid.NewGuid():n}.heap");
         try
         {
             using HeapStore store = HeapStore.Create(path, new HeapStoreOptions { ResidentBytes = ResidentBytes });

@@ -12,13 +12,8 @@ internal static class SuiteFolder
     public static string WhyMissing =>
         $"The official WebAssembly test scripts were not found. Put a copy of github.com/WebAssembly/testsuite at ../shared/spec beside the repository, or name its folder in {EnvironmentVariable}.";
 
-    /// <summary>The scripts' names without their extension, in order. Sub-folders hold proposals and are left out.</summary>
+    /// <summary>The scripts' names without their extension, in order; those of the threads proposal and of the older exceptions with their folders.</summary>
     public static IEnumerable<string> ScriptNames => Path is null
-        ? []
-        : Directory.EnumerateFiles(Path, "*.wast").Select(file => System.IO.Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal);
-
-    /// <summary>Those, and with their folders the scripts of the threads proposal and of the older exceptions, in order.</summary>
-    public static IEnumerable<string> ScriptNamesWithProposals => Path is null
         ? []
         : Directory.EnumerateFiles(Path, "*.wast", SearchOption.AllDirectories)
             .Select(file => System.IO.Path.ChangeExtension(System.IO.Path.GetRelativePath(Path, file), null).Replace('\\', '/'))

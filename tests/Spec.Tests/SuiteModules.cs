@@ -11,7 +11,7 @@ internal static class SuiteModules
     public static List<byte[]> OfAtMost(int bytesMax, bool isLegacyIncluded)
     {
         var modules = new List<byte[]>();
-        foreach (string name in SuiteFolder.ScriptNamesWithProposals.Where(name => isLegacyIncluded || !name.StartsWith("legacy", StringComparison.Ordinal)))
+        foreach (string name in SuiteFolder.ScriptNames.Where(name => isLegacyIncluded || !name.StartsWith("legacy", StringComparison.Ordinal)))
         {
             string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
             foreach (SExpression command in SExpression.ReadAll(script).Where(command => command.Head == "module" && command.Items is not [_, { Atom: "instance" }, ..]))

@@ -10,7 +10,7 @@ namespace Everheap.Spec.Tests;
 [TestFixture]
 internal sealed class ValidationTests
 {
-    private static IEnumerable<TestCaseData> Scripts => SuiteFolder.ScriptNamesWithProposals.Select(name => new TestCaseData(name).SetArgDisplayNames(name));
+    private static IEnumerable<TestCaseData> Scripts => SuiteFolder.ScriptNames.Select(name => new TestCaseData(name).SetArgDisplayNames(name));
 
     [OneTimeSetUp]
     public static void Require_the_suite_and_the_converter() => OfficialSuiteTests.Require_the_suite_and_the_converter();
