@@ -14,9 +14,9 @@ internal delegate Site[] SitesFinder(int instance, int function);
 /// the driver takes the topmost off again when it goes on there. Frames below stay where they are, so that a capture costs what has run
 /// since the last one, not the depth of the stack.
 /// </summary>
-internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, ulong bytes)
+internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, ulong bytes, ulong bytesMax)
 {
-    /// <summary>Heap address space for the stack: what recursion may use before it is exhausted.</summary>
+    /// <summary>Heap address space for the stack: the most that recursion may use before it is exhausted.</summary>
     public const ulong BytesMax = 256UL << 20;
 
     private const int StagingBytes = 64 << 10;
@@ -41,7 +41,7 @@ internal sealed unsafe class CapturedStack(PersistentHeap heap, ulong address, u
             added += (ulong)FrameBytesOf((SavedRecord*)record, sitesOf);
         }
 
-        if (Bytes + added > BytesMax)
+        if (Bytes + added > bytesMax)
         {
             return false;
         }

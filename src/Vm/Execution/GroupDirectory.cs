@@ -35,17 +35,18 @@ internal enum LinkKind : byte
 internal readonly record struct Link(LinkKind Kind, int Number = 0, int Index = 0, string ModuleName = "", string Name = "");
 
 /// <summary>An instance as the heap has it.</summary>
+/// <param name="Name">The name that it was given; null for none.</param>
 /// <param name="Module">Its module's number.</param>
 /// <param name="Layout">Where its state lies.</param>
 /// <param name="Imports">What its imports were given.</param>
-internal sealed record InstanceRecord(int Module, InstanceLayout Layout, Link[] Imports);
+internal sealed record InstanceRecord(string? Name, int Module, InstanceLayout Layout, Link[] Imports);
 
 /// <summary>
 /// The modules and instances of a group, in order of their numbers, as the heap has them; links go to lower numbers only, as an instance can be given only what is there before it. Little-endian; a count stands in front of
 /// every list, and a length in front of every text:
 /// <code>
 /// modules    address (8), length (8)
-/// instances  module (4), address of globals (8), of dropped-segment flags (8),
+/// instances  whether it has a name (1), the name if so, module (4), address of globals (8), of dropped-segment flags (8),
 ///            addresses of own memories (8 each), addresses of own tables (8 each),
 ///            imports: kind (1) <see cref="LinkKind"/>, then of a host function its two names; else number (4), index (4)
 /// </code>
@@ -126,6 +127,12 @@ internal sealed record GroupDirectory(IReadOnlyList<(ulong Address, ulong Length
         writer.Count(Instances.Count);
         foreach (InstanceRecord instance in Instances)
         {
+            writer.Bool(instance.Name is not null);
+            if (instance.Name is not null)
+            {
+                writer.String(instance.Name);
+            }
+
             writer.Count(instance.Module);
             writer.U64(instance.Layout.Globals);
             writer.U64(instance.Layout.Segments);
@@ -151,6 +158,7 @@ internal sealed record GroupDirectory(IReadOnlyList<(ulong Address, ulong Length
 
     private static InstanceRecord ReadInstance(ref StateReader reader)
     {
+        string? name = reader.Bool() ? reader.String(NameLengthsMax) : null;
         int module = (int)reader.U32();
         ulong globals = reader.U64();
         ulong segments = reader.U64();
@@ -168,7 +176,7 @@ internal sealed record GroupDirectory(IReadOnlyList<(ulong Address, ulong Length
             };
         }
 
-        return new InstanceRecord(module, new InstanceLayout(globals, segments, memories, tables), imports);
+        return new InstanceRecord(name, module, new InstanceLayout(globals, segments, memories, tables), imports);
     }
 
     private static void WriteAddresses(StateWriter writer, ulong[] addresses)

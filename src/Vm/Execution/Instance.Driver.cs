@@ -15,6 +15,9 @@ internal sealed unsafe partial class Instance
     private readonly Dictionary<(int Function, SiteKind Kind, int Offset), int> _siteNumbers = [];
     private readonly HashSet<int> _indexedFunctions = [];
 
+    // Of functions that were called from outside: what passes the arguments, and where the function begins.
+    private readonly Dictionary<int, (Caller Caller, nint Entry)> _entries = [];
+
     /// <summary>Finds a function's twin, when it is first needed.</summary>
     /// <returns>Its entry point.</returns>
     public nint FindTwin(int function)
@@ -58,6 +61,24 @@ internal sealed unsafe partial class Instance
             default:
                 return 2;
         }
+    }
+
+    /// <summary>Enters a function at its start, with the arguments in the slots, where its results are if it returns.</summary>
+    public void Call(int function)
+    {
+        if (FunctionAt(function) is GuestFunction guest && guest.Owner != this)
+        {
+            guest.Owner.Call(guest.Index);
+            return;
+        }
+
+        if (!_entries.TryGetValue(function, out (Caller Caller, nint Entry) call))
+        {
+            call = (Callers.For(Module.FunctionTypeOf(function)), _compiler.FastEntryOf(function));
+            _entries.Add(function, call);
+        }
+
+        call.Caller((nint)_context, call.Entry, (nint)_context->Slots);
     }
 
     /// <summary>Enters a function at a captured frame. The frame becomes the record that its code is entered with; results that it waits for are in the slots already, or in the frame.</summary>

@@ -32,6 +32,7 @@ internal sealed unsafe partial class Instance
         _compiler = Group.CompilerOf(Module, addressing);
         _siteNumbers.Clear();
         _referencedCode.Clear();
+        _entries.Clear();
         _indexedFunctions.Clear();
         new Span<nint>(_context->Twins, Module.FunctionTypes.Count).Clear();
         RefreshImports();

@@ -146,7 +146,7 @@ internal sealed unsafe partial class Instance
     }
 
     /// <returns>The length before, or -1.</returns>
-    public long GrowTable(int table, ulong value, ulong delta) => _tables[table].Grow(delta, value) is uint before ? before : -1;
+    public long GrowTable(int table, ulong value, ulong delta) => Group.Grow(_tables[table], delta, value) is uint before ? before : -1;
 
     public TrapKind FillTable(int table, ulong destination, ulong value, ulong length)
     {

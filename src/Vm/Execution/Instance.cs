@@ -92,6 +92,9 @@ internal sealed unsafe partial class Instance : IDisposable
 
     public Module Module { get; }
 
+    /// <summary>The name that whoever made it gave it; null for none.</summary>
+    public string? Name { get; init; }
+
     public InstanceLayout Layout => _layout;
 
     /// <summary>What its imports were given, in order.</summary>

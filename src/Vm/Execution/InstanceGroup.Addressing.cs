@@ -20,24 +20,6 @@ internal sealed unsafe partial class InstanceGroup
         : memory.Users.Count > 0 ? memory.Addressing
         : Pin(memory, Options.IsAlwaysPaged ? Addressing.Paged : Addressing.Contiguous);
 
-    /// <summary>Grows a memory, and shows its size to everyone who uses it.</summary>
-    /// <returns>The size before, in pages, or null if the memory may not become so large.</returns>
-    public uint? Grow(LinearMemory memory, ulong delta)
-    {
-        uint? before = memory.Grow(delta);
-        if (memory.HasOutgrownPin)
-        {
-            RequestCapture();
-        }
-
-        foreach (Instance user in memory.Users)
-        {
-            user.ShowMemory();
-        }
-
-        return before;
-    }
-
     private Addressing Pin(LinearMemory memory, Addressing addressing)
     {
         if (addressing == Addressing.Contiguous && memory.TryPin((ulong)Options.ContiguousBytesMax))

@@ -42,6 +42,7 @@ internal sealed unsafe partial class InstanceGroup
     public const int NativeStackBytes = 12 << 20;
 
     private readonly List<RunLevel> _levels = [];
+    private readonly Stack<RunLevel> _spareLevels = [];
     private ExceptionDispatchInfo? _hostFailure;
     private bool _isCaptureOwed;
 
@@ -54,6 +55,9 @@ internal sealed unsafe partial class InstanceGroup
 
     /// <summary>Asked whenever the stack has unwound for a capture: true ends the run with <see cref="RunOutcome.Stopped"/>.</summary>
     public Func<bool>? StopCheck { get; set; }
+
+    /// <summary>Whether a guest runs, or waits for a host function.</summary>
+    public bool IsRunning => _levels.Count > 0;
 
     /// <summary>See <see cref="CodeContext.StackLimit"/>.</summary>
     public byte* StackLimit { get; private set; }
@@ -82,21 +86,60 @@ internal sealed unsafe partial class InstanceGroup
     /// <exception cref="Exception">Whatever a host function threw; the frames above the height are gone.</exception>
     public RunOutcome Run(Func<bool> onCaptured, ulong floor = 0)
     {
-        int marker = 0;
-        if (_levels.Count == 0)
-        {
-            SetStackLimit((byte*)&marker - NativeStackBytes);
-        }
-
-        var level = new RunLevel();
-        _levels.Add(level);
+        RunLevel level = EnterLevel();
+        bool isDone = false;
         try
         {
-            return Run(onCaptured, floor, level);
+            RunOutcome outcome = Run(onCaptured, floor, level);
+            isDone = true;
+            return outcome;
         }
         finally
         {
-            _levels.RemoveAt(_levels.Count - 1);
+            LeaveLevel(isDone);
+        }
+    }
+
+    /// <summary>Calls a function with the arguments in the slots; its results are there afterwards.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="function">The function's index there; an imported host function is called on the instance's behalf.</param>
+    /// <param name="onCaptured">As for <see cref="Run(Func{bool}, ulong)"/>.</param>
+    /// <exception cref="Exception">Whatever a host function threw.</exception>
+    public RunOutcome Call(Instance instance, int function, Func<bool> onCaptured)
+    {
+        RunLevel level = EnterLevel();
+        bool isDone = false;
+        try
+        {
+            ulong floor = Stack.Bytes;
+            RunOutcome outcome = RunOutcome.Returned;
+            _state->SaveCursor = _state->SaveBase;
+            if (_levels.Count > 1 && NativeStack.IsBelow(StackLimit))
+            {
+                CompiledCode.Trap(instance.Context, function, 0, (int)TrapKind.CallStackExhausted);
+            }
+            else
+            {
+                instance.Call(function);
+            }
+
+            int poll = Volatile.Read(ref instance.Context->Poll);
+            if ((poll & PollState.Throwing) != 0)
+            {
+                ArriveAtStack();
+                outcome = Run(onCaptured, floor, level, isThrowing: true);
+            }
+            else if (poll == PollState.Unwinding)
+            {
+                outcome = TakeUnwound(onCaptured, floor, level) ?? Run(onCaptured, floor, level);
+            }
+
+            isDone = true;
+            return outcome;
+        }
+        finally
+        {
+            LeaveLevel(isDone);
         }
     }
 
@@ -126,11 +169,9 @@ internal sealed unsafe partial class InstanceGroup
         return outcome;
     }
 
-    private RunOutcome Run(Func<bool> onCaptured, ulong floor, RunLevel level)
+    private RunOutcome Run(Func<bool> onCaptured, ulong floor, RunLevel level, bool isThrowing = false)
     {
         _state->SaveCursor = _state->SaveBase;
-        GroupState.SetPoll(_state, PollState.Running);
-        bool isThrowing = false;
         while (Stack.Bytes > floor && Stack.TryPop(out ReadOnlySpan<byte> frame))
         {
             Instance instance = InstanceOf(frame);
@@ -244,8 +285,40 @@ internal sealed unsafe partial class InstanceGroup
             : throw new HeapFormatException($"a captured frame names instance {number}, and there are {_instances.Count}");
     }
 
+    private RunLevel EnterLevel()
+    {
+        if (_levels.Count == 0)
+        {
+            SetStackLimit(NativeStack.LimitFor(StackLimit, Options.NativeStackBytes));
+        }
+
+        if (_spareLevels.TryPop(out RunLevel? level))
+        {
+            level.OlderCode = null;
+        }
+
+        _levels.Add(level ??= new RunLevel());
+        return level;
+    }
+
+    private void LeaveLevel(bool isDone)
+    {
+        _spareLevels.Push(_levels[^1]);
+        _levels.RemoveAt(_levels.Count - 1);
+        if (!isDone)
+        {
+            // An exception came out of the engine or a host function, perhaps through compiled code.
+            GroupState.SetPoll(_state, PollState.Running);
+        }
+    }
+
     private void SetStackLimit(byte* limit)
     {
+        if (limit == StackLimit)
+        {
+            return;
+        }
+
         StackLimit = limit;
         foreach (Instance instance in _instances)
         {

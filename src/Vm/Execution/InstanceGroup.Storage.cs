@@ -118,7 +118,7 @@ internal sealed unsafe partial class InstanceGroup
         _isDirectoryChanged = false;
     }
 
-    private InstanceRecord RecordOf(Instance instance) => new(_modules.IndexOf(instance.Module), instance.Layout, [.. instance.Imports.Select(LinkOf)]);
+    private InstanceRecord RecordOf(Instance instance) => new(instance.Name, _modules.IndexOf(instance.Module), instance.Layout, [.. instance.Imports.Select(LinkOf)]);
 
     private static Link LinkOf(External import) => import switch
     {
@@ -149,7 +149,7 @@ internal sealed unsafe partial class InstanceGroup
             RequireFit(module, record);
             External[] imports = [.. module.Imports.Select((import, index) => ExternalOf(module, import, record.Imports[index], findHostFunction))];
             int tables = _tables.Count;
-            Instance instance = Add(module, record.Layout, imports);
+            Instance instance = Add(module, record.Layout, imports, record.Name);
             instance.Restore();
             for (int number = tables; number < _tables.Count; number++)
             {

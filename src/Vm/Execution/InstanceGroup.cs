@@ -41,7 +41,7 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
         Heap = heap;
         Header = header;
         Options = options;
-        Stack = new CapturedStack(heap, header.StackAddress, header.StackBytes);
+        Stack = new CapturedStack(heap, header.StackAddress, header.StackBytes, options.StackBytesMax);
         Bridges = new Bridges();
         Slots = (ulong*)NativeMemory.AllocZeroed((nuint)SlotCount, sizeof(ulong));
         _state = (GroupState*)NativeMemory.AllocZeroed((nuint)sizeof(GroupState));
@@ -56,6 +56,9 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     public MachineHeader Header { get; }
 
     public InstanceOptions Options { get; }
+
+    /// <summary>The machine of the embedding API that it belongs to; null for a program's.</summary>
+    public Embedding.Machine? Owner { get; set; }
 
     /// <summary>What compiled code shares.</summary>
     public GroupState* State => _state;
@@ -129,14 +132,18 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     /// <summary>Makes a new instance: everything but what runs code (core specification, section 4.5.4).</summary>
     /// <param name="module">The module.</param>
     /// <param name="imports">What its imports are given, in order; of the right kinds and types (<see cref="ImportMatching"/>).</param>
+    /// <param name="name">The name under which the heap has it; null for none.</param>
+    /// <param name="onAdded">Called when it is one of <see cref="Instances"/>, and before a segment can trap.</param>
     /// <returns>The instance.</returns>
     /// <exception cref="WasmFormatException">The module uses a feature that cannot be run.</exception>
     /// <exception cref="LinkException">There are too many instances, or a table is too large.</exception>
     /// <exception cref="WasmTrapException">An active segment does not fit its table or memory. What was written before it stays, as the specification wants it.</exception>
-    public Instance Instantiate(Module module, External[] imports)
+    public Instance Instantiate(Module module, External[] imports, string? name = null, Action? onAdded = null)
     {
-        Instance instance = Add(module, LayOut(module), imports);
+        RequireRoom(module);
+        Instance instance = Add(module, LayOut(module), imports, name);
         _isDirectoryChanged = true;
+        onAdded?.Invoke();
         instance.Initialize();
         return instance;
     }
@@ -238,18 +245,13 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
         }
     }
 
-    private Instance Add(Module module, InstanceLayout layout, External[] imports)
+    private Instance Add(Module module, InstanceLayout layout, External[] imports, string? name)
     {
-        if (_instances.Count >= InstancesMax)
-        {
-            throw new LinkException($"there are {InstancesMax:N0} instances already, which is the most that a machine may have");
-        }
-
         Unsupported.ThrowIfNotRunnable(module);
         (int memories, int tables) = (_memories.Count, _tables.Count);
         try
         {
-            return AddContext(new Instance(this, _instances.Count, module, layout, imports));
+            return AddContext(new Instance(this, _instances.Count, module, layout, imports) { Name = name });
         }
         catch
         {

@@ -14,6 +14,21 @@ internal sealed record InstanceOptions
     /// <summary>A memory that is longer than this is reached by pages, where each page that is stored to for the first time can be told of.</summary>
     public long ContiguousBytesMax { get; init; } = long.MaxValue;
 
+    /// <summary>The most bytes of all memories together.</summary>
+    public long MemoryBytesMax { get; init; } = long.MaxValue;
+
+    /// <summary>The most elements of all tables together.</summary>
+    public long TableElementsMax { get; init; } = long.MaxValue;
+
+    /// <summary>The most instances.</summary>
+    public int InstancesMax { get; init; } = InstanceGroup.InstancesMax;
+
+    /// <summary>Native stack that is used before frames move to the heap, in bytes; as much of a thread's stack as that leaves to the host.</summary>
+    public int NativeStackBytes { get; init; } = InstanceGroup.NativeStackBytes;
+
+    /// <summary>The most bytes of captured stack.</summary>
+    public ulong StackBytesMax { get; init; } = CapturedStack.BytesMax;
+
     /// <summary>For tests: goes from one piece to pages and back at captures, at the first ones and then ever less often.</summary>
     public bool AlternatesAddressing { get; init; }
 

@@ -162,12 +162,15 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
         while (length > 0)
         {
             int piece = (int)Math.Min(length, int.MaxValue);
-            Span<byte> span = IsPinned(offset, length) ? _pinned!.WriteSpan(offset, piece) : Window.WriteSpan(offset, piece);
+            Span<byte> span = SpanForWriting(offset, piece);
             span.Fill(value);
             offset += (ulong)span.Length;
             length -= (ulong)span.Length;
         }
     }
+
+    /// <summary>Room that lies inside the memory, as far as it lies in one piece; to be written to before anything else is asked of the heap.</summary>
+    public Span<byte> SpanForWriting(ulong offset, int length) => IsPinned(offset, (ulong)length) ? _pinned!.WriteSpan(offset, length) : Window.WriteSpan(offset, length);
 
     /// <summary>Copies a range that lies inside another memory, or this one, to one inside this; they may overlap.</summary>
     public void CopyFrom(LinearMemory from, ulong destination, ulong source, ulong length)
