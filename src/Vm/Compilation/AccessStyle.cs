@@ -31,6 +31,7 @@ internal static class AccessStyles
 
     // Bytes of IL in a twin, which is the larger form: it saves and restores every value at every site.
     private const double BytesPerInstruction = 2.3;
+    private const double BytesPerVectorInstruction = 10;
     private const double BytesPerSite = 75;
     private const double BytesPerSavedValue = 12;
 
@@ -69,7 +70,8 @@ internal static class AccessStyles
             return !fits && references + (code.AccessCount * ReferencesPerCalledAccess) < ReferencesMax ? AccessStyle.Called : AccessStyle.Contiguous;
         }
 
-        double bytes = (code.Instructions.Length * BytesPerInstruction) + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
+        double bytes = (code.Instructions.Length * BytesPerInstruction) + (code.VectorCount * BytesPerVectorInstruction)
+            + ((code.CallCount + code.LoopCount) * BytesPerSite) + (saved * BytesPerSavedValue);
         bool isWide = code.Module.Memories.Count > 0 && code.Module.Memories[0].Is64;
         for (AccessStyle style = isWide ? AccessStyle.Leaving : AccessStyle.Grouped; style < AccessStyle.Called; style++)
         {

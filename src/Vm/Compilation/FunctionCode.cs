@@ -47,6 +47,9 @@ internal sealed class FunctionCode
     /// <summary>How many of them are stores.</summary>
     public int StoreCount { get; private set; }
 
+    /// <summary>How many vector operators it has.</summary>
+    public int VectorCount { get; private set; }
+
     /// <summary>How many calls it makes, those in its own place included.</summary>
     public int CallCount { get; private set; }
 
@@ -122,6 +125,9 @@ internal sealed class FunctionCode
                 case Opcode _ when opcode.IsAccess:
                     AccessCount++;
                     StoreCount += opcode.IsStore ? 1 : 0;
+                    break;
+                case >= Opcode.V128Const and < Opcode.MemoryAtomicNotify or >= Opcode.I8x16RelaxedSwizzle:
+                    VectorCount++;
                     break;
             }
         }

@@ -67,18 +67,17 @@ internal sealed partial class FunctionEmitter
 
     private void EmitShuffleOfOne(Node source, byte[] lanes)
     {
-        EmitNode(source);
         if (lanes.Index().All(lane => lane.Item == lane.Index))
         {
+            EmitNode(source);
             return;
         }
 
         // Four bytes at a time there is an instruction with the lanes in it.
         bool isOfWords = lanes.Index().All(lane => lane.Item != NoLane && lane.Item == lanes[lane.Index & ~3] + (lane.Index & 3) && lane.Item % 4 == lane.Index % 4);
         VectorOperator shuffle = isOfWords ? ShuffleWords : ShuffleBytes;
-        shuffle.EmitOperandConversion(_il, 0);
-        EmitLanes(isOfWords ? [.. lanes.Index().Select(lane => lane.Index % 4 == 0 ? (byte)(lane.Item / 4) : (byte)0)] : lanes);
-        shuffle.EmitOperandConversion(_il, 1);
+        EmitNodeAs(source, shuffle.OperandTypes[0]);
+        EmitLanes(isOfWords ? [.. lanes.Index().Select(lane => lane.Index % 4 == 0 ? (byte)(lane.Item / 4) : (byte)0)] : lanes, shuffle.OperandTypes[1]);
         shuffle.Emit(_il);
     }
 
@@ -118,13 +117,11 @@ internal sealed partial class FunctionEmitter
 
     private void EmitVectorCall(VectorOperator vectorOperator, Node first, Node second)
     {
-        EmitNode(first);
-        vectorOperator.EmitOperandConversion(_il, 0);
-        EmitNode(second);
-        vectorOperator.EmitOperandConversion(_il, 1);
+        EmitNodeAs(first, vectorOperator.OperandTypes[0]);
+        EmitNodeAs(second, vectorOperator.OperandTypes[1]);
         vectorOperator.Emit(_il);
     }
 
-    private void EmitLanes(byte[] lanes) =>
-        EmitVector(BinaryPrimitives.ReadInt64LittleEndian(lanes), BinaryPrimitives.ReadInt64LittleEndian(lanes.AsSpan(Lanes / 2)));
+    private void EmitLanes(byte[] lanes, Type? wanted = null) =>
+        EmitVector(BinaryPrimitives.ReadInt64LittleEndian(lanes), BinaryPrimitives.ReadInt64LittleEndian(lanes.AsSpan(Lanes / 2)), wanted ?? typeof(Vector128<byte>));
 }

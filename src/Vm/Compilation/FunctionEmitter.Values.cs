@@ -257,7 +257,7 @@ internal sealed partial class FunctionEmitter
 
         if (VectorOperators.Find(node.Opcode) is VectorOperator vectorOperator)
         {
-            EmitVectorOperator(node, vectorOperator);
+            EmitVectorOperator(node, vectorOperator, typeof(Vector128<byte>));
             return;
         }
 

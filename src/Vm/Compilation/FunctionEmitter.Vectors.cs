@@ -20,7 +20,8 @@ internal sealed partial class FunctionEmitter
         PushTree(Node.Operator(ValType.V128, Opcode.I8x16Shuffle, Pop(), second, null, instruction.Immediate, instruction.Immediate2));
     }
 
-    private void EmitVectorOperator(Node node, VectorOperator vectorOperator)
+    /// <summary>Emits a vector operator; a vector that it leaves is seen as one of the lanes that are wanted.</summary>
+    private void EmitVectorOperator(Node node, VectorOperator vectorOperator, Type wanted)
     {
         bool isArithmetic = node.Opcode is (>= Opcode.F32x4Add and <= Opcode.F32x4Div) or (>= Opcode.F64x2Add and <= Opcode.F64x2Div);
         Node?[] operands = [node.First, node.Second, node.Third];
@@ -28,17 +29,34 @@ internal sealed partial class FunctionEmitter
         {
             if (!isArithmetic || !TryEmitHiddenVector(operands[index]!, node.Opcode))
             {
-                EmitNode(operands[index]!);
+                EmitNodeAs(operands[index]!, vectorOperator.OperandTypes[index]);
             }
 
-            vectorOperator.EmitOperandConversion(_il, index);
             if (index == 0 && vectorOperator.TakesLane)
             {
                 EmitInt((int)node.Bits);
             }
         }
 
-        vectorOperator.Emit(_il);
+        vectorOperator.Emit(_il, wanted);
+    }
+
+    // What one operator gives another, in the lanes of both, goes on as it is.
+    private void EmitNodeAs(Node node, Type wanted)
+    {
+        switch (node)
+        {
+            case { Kind: NodeKind.Operator } when VectorOperators.Find(node.Opcode) is VectorOperator vectorOperator:
+                EmitVectorOperator(node, vectorOperator, wanted);
+                break;
+            case { Kind: NodeKind.Constant, Type: ValType.V128 } when (node.Bits | node.HighBits) != 0:
+                EmitVector(node.Bits, node.HighBits, wanted);
+                break;
+            default:
+                EmitNode(node);
+                VectorOperator.EmitAs(_il, typeof(Vector128<byte>), wanted);
+                break;
+        }
     }
 
     // As for numbers, the JIT must not know ones and zeros that it would fold away, and leave a signalling NaN as it is.
@@ -63,7 +81,7 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Neg);
         }
 
-        VectorOperators.Find(isSingle ? Opcode.F32x4Splat : Opcode.F64x2Splat)!.Emit(_il);
+        VectorOperators.Find(isSingle ? Opcode.F32x4Splat : Opcode.F64x2Splat)!.Emit(_il, isSingle ? typeof(Vector128<float>) : typeof(Vector128<double>));
         return true;
     }
 
@@ -72,13 +90,19 @@ internal sealed partial class FunctionEmitter
         if ((low | high) == 0)
         {
             EmitZero(_il, ValType.V128);
-            return;
         }
+        else
+        {
+            EmitVector(low, high, typeof(Vector128<byte>));
+        }
+    }
 
+    private void EmitVector(long low, long high, Type wanted)
+    {
         _il.Emit(OpCodes.Ldc_I8, low);
         _il.Emit(OpCodes.Ldc_I8, high);
         _il.Emit(OpCodes.Call, RuntimeMethods.VectorOfHalves);
-        VectorOperator.EmitAs(_il, typeof(Vector128<long>), typeof(Vector128<byte>));
+        VectorOperator.EmitAs(_il, typeof(Vector128<long>), wanted);
     }
 
     // The lane is loaded as a number, and then put into the vector, which waits below it.

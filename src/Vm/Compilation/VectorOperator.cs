@@ -14,7 +14,6 @@ internal sealed class VectorOperator
     private static readonly MethodInfo AsMethod = typeof(Vector128).GetMethod(nameof(Vector128.As), 2, [typeof(Vector128<>).MakeGenericType(Type.MakeGenericMethodParameter(0))])!;
 
     private readonly MethodInfo _method;
-    private readonly Type[] _parameters;
 
     /// <param name="method">The method: its parameters are the operands, with the number of a lane behind the first if <paramref name="takesLane"/>.</param>
     /// <param name="takesLane">Whether the instruction has a lane.</param>
@@ -23,13 +22,16 @@ internal sealed class VectorOperator
         _method = method;
         TakesLane = takesLane;
         Type[] parameters = [.. method.GetParameters().Select(parameter => parameter.ParameterType)];
-        _parameters = takesLane ? [parameters[0], .. parameters[2..]] : parameters;
-        Operands = [.. _parameters.Select(TypeOf)];
+        OperandTypes = takesLane ? [parameters[0], .. parameters[2..]] : parameters;
+        Operands = [.. OperandTypes.Select(TypeOf)];
         Result = TypeOf(method.ReturnType);
     }
 
     /// <summary>Whether the number of a lane is to be loaded behind the first operand.</summary>
     public bool TakesLane { get; }
+
+    /// <summary>What the method takes.</summary>
+    public Type[] OperandTypes { get; }
 
     /// <summary>The types of the operands.</summary>
     public ValType[] Operands { get; }
@@ -37,17 +39,17 @@ internal sealed class VectorOperator
     /// <summary>The type of the result.</summary>
     public ValType Result { get; }
 
-    /// <summary>Makes an operand, which was just loaded, what the method takes.</summary>
-    public void EmitOperandConversion(ILGenerator il, int operand) => EmitAs(il, typeof(Vector128<byte>), _parameters[operand]);
-
-    /// <summary>Emits the call, behind the operands.</summary>
-    public void Emit(ILGenerator il)
+    /// <summary>Emits the call, behind the operands. A vector that it leaves is seen as one of the lanes that are wanted.</summary>
+    public void Emit(ILGenerator il, Type wanted)
     {
         il.Emit(OpCodes.Call, _method);
-        EmitAs(il, _method.ReturnType, typeof(Vector128<byte>));
+        EmitAs(il, _method.ReturnType, wanted);
     }
 
-    /// <summary>Sees a vector's bits as lanes of another type.</summary>
+    /// <summary>As <see cref="Emit(ILGenerator, Type)"/>, leaving a vector as compiled code keeps them.</summary>
+    public void Emit(ILGenerator il) => Emit(il, typeof(Vector128<byte>));
+
+    /// <summary>Sees a vector's bits as lanes of another type; nothing where either type is not a vector's.</summary>
     public static void EmitAs(ILGenerator il, Type from, Type to)
     {
         if (from != to && from.IsGenericType && to.IsGenericType)
