@@ -23,6 +23,12 @@ internal sealed class OfficialSuiteTests
             Assert.Ignore(SuiteFolder.WhyMissing);
         }
 
+        Require_the_converter();
+    }
+
+    /// <summary>Skips the tests, with the reason, where the converter is missing.</summary>
+    public static void Require_the_converter()
+    {
         try
         {
             Wasmtime.Module.ConvertText("(module)");
@@ -57,10 +63,16 @@ internal sealed class OfficialSuiteTests
 
     private static TestCaseData Case(string name) => new TestCaseData(name).SetArgDisplayNames(name);
 
-    private static CaptureDriver Check(string name, CaptureMode mode)
+    private static CaptureDriver Check(string name, CaptureMode mode) => Check(name, Path.Combine(SuiteFolder.Path!, name + ".wast"), mode);
+
+    /// <summary>Runs a script, and expects that no command fails.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="file">Where it is.</param>
+    /// <param name="mode">How its code is run.</param>
+    public static CaptureDriver Check(string name, string file, CaptureMode mode)
     {
         var captures = new CaptureDriver(mode);
-        Tally tally = OnDeepStack(() => Run(name, captures));
+        Tally tally = OnDeepStack(() => Run(name, File.ReadAllText(file), captures));
         TestContext.Out.WriteLine($"{name}: {tally}; {captures.Captures:N0} captures, {captures.Resumes:N0} resumes");
         Assert.Multiple(() =>
         {
@@ -70,9 +82,8 @@ internal sealed class OfficialSuiteTests
         return captures;
     }
 
-    private static Tally Run(string name, CaptureDriver captures)
+    private static Tally Run(string name, string script, CaptureDriver captures)
     {
-        string script = File.ReadAllText(Path.Combine(SuiteFolder.Path!, name + ".wast"));
         string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{Path.GetFileName(name)}-{Guid.NewGuid():n}.heap");
         try
         {

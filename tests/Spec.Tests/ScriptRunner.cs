@@ -256,7 +256,7 @@ internal sealed class ScriptRunner : IDisposable
             unit += types[i].Units;
             Expect(
                 choices.Any(choice => choice.Accepts(types[i], bits, highBits)),
-                $"result {i} of {_script[command.Items[1].Start..command.Items[1].End]}: expected {string.Join(" or ", choices)}, found {types[i]} 0x{(highBits == 0 ? "" : $"{highBits:x}:")}{bits:x}");
+                $"result {i} of {_script[command.Items[1].Start..command.Items[1].End]}: expected {string.Join(" or ", choices)}, found {types[i]} 0x{(types[i] == ValType.V128 ? $"{highBits:x16}{bits:x16}" : $"{bits:x}")}");
         }
     }
 
