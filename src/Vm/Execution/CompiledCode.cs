@@ -111,7 +111,13 @@ internal static unsafe partial class CompiledCode
     {
         do
         {
-            ((delegate*<CodeContext*, void>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return;
+            }
+
+            ((delegate*<CodeContext*, void>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
     }
@@ -122,7 +128,13 @@ internal static unsafe partial class CompiledCode
         int result;
         do
         {
-            result = ((delegate*<CodeContext*, int>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return default;
+            }
+
+            result = ((delegate*<CodeContext*, int>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
         return result;
@@ -134,7 +146,13 @@ internal static unsafe partial class CompiledCode
         long result;
         do
         {
-            result = ((delegate*<CodeContext*, long>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return default;
+            }
+
+            result = ((delegate*<CodeContext*, long>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
         return result;
@@ -146,7 +164,13 @@ internal static unsafe partial class CompiledCode
         float result;
         do
         {
-            result = ((delegate*<CodeContext*, float>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return default;
+            }
+
+            result = ((delegate*<CodeContext*, float>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
         return result;
@@ -158,7 +182,13 @@ internal static unsafe partial class CompiledCode
         double result;
         do
         {
-            result = ((delegate*<CodeContext*, double>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return default;
+            }
+
+            result = ((delegate*<CodeContext*, double>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
         return result;
@@ -170,7 +200,13 @@ internal static unsafe partial class CompiledCode
         Vector128<byte> result;
         do
         {
-            result = ((delegate*<CodeContext*, Vector128<byte>>)NextOf(context, function))(context);
+            nint next = NextOf(context, function);
+            if (next == 0)
+            {
+                return default;
+            }
+
+            result = ((delegate*<CodeContext*, Vector128<byte>>)next)(context);
         }
         while (context->Left != LeftState.Nowhere);
         return result;
@@ -291,18 +327,37 @@ internal static unsafe partial class CompiledCode
         }
     }
 
-    // What goes on with the record that was saved: the twin at a memory access, a continuation at the head of a loop.
+    // What goes on with the record that was saved: the twin at a memory access, a continuation at the head of a loop; 0 if the stack is captured instead.
     private static nint NextOf(CodeContext* context, int function)
     {
         if (context->Left == LeftState.AtLoop)
         {
             context->Left = LeftState.Nowhere;
-            return Instance.Of(context).FindContinuation(function);
+            return IsCapturedAtLoop(context) ? 0 : Instance.Of(context).FindContinuation(function);
         }
 
         context->Left = LeftState.Nowhere;
         nint twin = context->Twins[function];
         return twin != 0 ? twin : Instance.Of(context).FindTwin(function);
+    }
+
+    // The head of a loop at which the twin hands over is a safepoint: a loop of which every iteration leaves at an access would have no other.
+    private static bool IsCapturedAtLoop(CodeContext* context)
+    {
+        if (context->StressInterval > 0)
+        {
+            StressTick(context);
+        }
+
+        if (Volatile.Read(ref context->Poll) == PollState.Running)
+        {
+            return false;
+        }
+
+        GroupState* group = context->Group;
+        GroupState.Unwind(group, UnwindReason.Capture);
+        group->SaveCursor += ((SavedRecord*)group->SaveCursor)->Bytes;
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -44,4 +44,7 @@ internal sealed record InstanceOptions
         (true, Addressing.Contiguous) => Addressing.Unmarked,
         _ => throw new InvalidOperationException("The memory does not fit the budget in one piece, and its stores leave no marks: raise the budget."),
     };
+
+    /// <summary>How long a large memory that is taken up from the heap is reached by pages before it may be made one piece, which reads the rest of it.</summary>
+    public TimeSpan PinDelay { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -75,6 +75,9 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     /// <summary>How it is reached.</summary>
     public Addressing Addressing => _pinned is null ? Addressing.Paged : Addressing.Contiguous;
 
+    /// <summary>Whether it is reached by pages for the time being only: it is to be pinned later, if it fits then.</summary>
+    public bool IsPinDeferred { get; set; }
+
     /// <summary>Whether it has grown beyond what is pinned of it.</summary>
     public bool HasOutgrownPin => _pinned is not null && Length > _pinned.Length;
 

@@ -86,6 +86,52 @@ internal sealed class MemoryAddressingTests
     }
 
     [Test]
+    public void A_large_memory_that_is_taken_up_from_the_heap_is_reached_by_pages_first_and_later_in_one_piece()
+    {
+        var options = new InstanceOptions { CaptureEvery = 1, PinDelay = TimeSpan.Zero };
+        using HeapStore store = HeapStore.Create(HeapPath);
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 6 * BudgetBytes });
+        var header = new MachineHeader();
+        using (InstanceGroup group = InstanceGroup.Create(heap, header, options))
+        {
+            group.PushCall(group.Instantiate(TinyModule.Of(("_start", Growing)), []), 0, []);
+            Assert.That(group.Run(() => group.Memories[0].Pages < 257), Is.EqualTo(RunOutcome.Paused));
+            group.Save();
+        }
+
+        using InstanceGroup resumed = InstanceGroup.Open(heap, header, (names, _) => throw new InvalidOperationException($"{names} is not imported"), options);
+        Instance instance = resumed.Instances[0];
+        Assert.That(instance.Addressing, Is.EqualTo(Addressing.Paged));
+
+        Assert.That(resumed.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+
+        Assert.That(instance.Addressing, Is.EqualTo(Addressing.Contiguous));
+    }
+
+    // Every iteration of the second loop misses at its one access, and leaves.
+    [Test]
+    public void A_loop_can_be_captured_of_which_every_iteration_leaves_at_an_access()
+    {
+        using HeapStore store = HeapStore.Create(HeapPath);
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = 6 * BudgetBytes });
+        var header = new MachineHeader();
+        using (InstanceGroup group = InstanceGroup.Create(heap, header, new InstanceOptions { CaptureEvery = 1 }))
+        {
+            group.PushCall(group.Instantiate(TinyModule.Of(("_start", Growing)), []), 0, []);
+            Assert.That(group.Run(() => group.Memories[0].Pages < 257), Is.EqualTo(RunOutcome.Paused));
+            group.Save();
+        }
+
+        // No page is known to the tables yet.
+        using InstanceGroup resumed = InstanceGroup.Open(
+            heap, header, (names, _) => throw new InvalidOperationException($"{names} is not imported"), new InstanceOptions { CaptureEvery = 1, IsAlwaysPaged = true });
+        int captures = 0;
+        resumed.Run(() => ++captures > 0);
+
+        Assert.That(captures, Is.GreaterThan(10));
+    }
+
+    [Test]
     public void A_memory_is_reached_by_pages_where_that_is_asked_for_or_it_is_longer_than_it_may_be()
     {
         using HeapStore store = HeapStore.Create(HeapPath);
