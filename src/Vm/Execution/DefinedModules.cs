@@ -34,7 +34,8 @@ internal static class DefinedModules
     {
         content.AddRange([(byte)type.ElementType]);
         WriteLimits(content, type.Limits, type.Is64 ? Is64Flag : 0);
-    }));
+    }
+    ));
 
     /// <summary>A module with a global that is zero or null.</summary>
     public static Module OfGlobal(GlobalType type) => Build(ExternalKind.Global, (GlobalSection, content =>
@@ -51,7 +52,8 @@ internal static class DefinedModules
             _ => [0xD0, (byte)type.ValueType],
         });
         content.AddRange([EndCode]);
-    }));
+    }
+    ));
 
     /// <summary>A module that imports a function and passes it on, so that there is a reference to it.</summary>
     public static Module OfFunction(FunctionType type) => Build(
@@ -61,7 +63,8 @@ internal static class DefinedModules
             content.AddRange([FunctionForm]);
             WriteTypes(content, type.Parameters);
             WriteTypes(content, type.Results);
-        }),
+        }
+    ),
         (ImportSection, content => content.AddRange([0, 0, (byte)ExternalKind.Function, 0])));
 
     private static Module Build(ExternalKind kind, params ReadOnlySpan<(byte Id, Action<List<byte>> Write)> sections)
