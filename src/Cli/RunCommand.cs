@@ -74,7 +74,7 @@ internal static class RunCommand
         Module module;
         try
         {
-            module = Module.Load(modulePath);
+            module = Module.Load(modulePath, options.CodeCache);
         }
         catch (WasmFormatException exception)
         {

@@ -49,6 +49,13 @@ internal sealed class RuntimeOptions
         CustomParser = ParseOutputMode,
     };
 
+    /// <summary><c>--cache</c>.</summary>
+    public Option<string?> Cache { get; } = new("--cache")
+    {
+        HelpName = "DIR",
+        Description = $"Keep compiled code in DIR, or nowhere: {CodeCache.Off} (default ${CodeCache.Variable}, or the user's own cache).",
+    };
+
     /// <summary><c>--keep</c>.</summary>
     public Option<bool> Keep { get; } = new("--keep")
     {
@@ -65,6 +72,7 @@ internal sealed class RuntimeOptions
         command.Add(Dirty);
         command.Add(Directories);
         command.Add(Output);
+        command.Add(Cache);
     }
 
     /// <summary>Reads the options into what the virtual machine takes.</summary>
@@ -91,6 +99,12 @@ internal sealed class RuntimeOptions
             CheckpointInterval = result.GetValue(Every) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : Defaults.CheckpointInterval,
             CheckpointDirtyBytes = result.GetValue(Dirty) ?? Defaults.CheckpointDirtyBytes,
             Output = result.GetValue(Output),
+            CodeCache = result.GetValue(Cache) switch
+            {
+                null => CodeCache.FromEnvironment(),
+                CodeCache.Off => null,
+                string folder => new CodeCache(folder),
+            },
         };
     }
 

@@ -237,6 +237,7 @@ public sealed partial class Process
         IsAlwaysPaged = options.MemoryAddressing == MemoryAddressing.Paged,
         ContiguousBytesMax = options.CheckpointDirtyBytes,
         AlternatesAddressing = options.AlternatesAddressing,
+        CodeCache = options.CodeCache,
         LeavesStoresUnmarked = options.LeavesStoresUnmarked,
     };
 

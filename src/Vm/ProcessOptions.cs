@@ -26,6 +26,11 @@ public sealed record ProcessOptions
     /// <summary>How the program's memory is reached. <see cref="MemoryAddressing.Automatic"/> by default.</summary>
     public MemoryAddressing MemoryAddressing { get; init; }
 
+    /// <summary>
+    /// Where the compiled code of a program that is resumed is kept; null, the default, for nowhere. That of a program that is created comes with its module (<see cref="Modules.Module.Load(string, CodeCache)"/>).
+    /// </summary>
+    public CodeCache? CodeCache { get; init; }
+
     /// <summary>When output is shown.</summary>
     public OutputMode Output { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Everheap.Vm.Compilation;
 using Everheap.Vm.Execution;
 
 namespace Everheap.Spec.Tests;
@@ -29,6 +30,9 @@ internal sealed class CaptureDriver(CaptureMode mode)
     public InstanceOptions Options { get; } = new()
     {
         CaptureEvery = mode == CaptureMode.EverySafepoint ? 1 : 0,
+
+        // Each function is a chunk of its own, so that all calls between functions are those between chunks.
+        ChunkBytes = mode == CaptureMode.EverySafepoint ? 1 : ChunkLayout.ChunkBytes,
         IsAlwaysPaged = mode == CaptureMode.NeverPaged,
         AlternatesAddressing = mode == CaptureMode.EverySafepoint,
     };

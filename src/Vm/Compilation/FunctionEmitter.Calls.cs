@@ -14,7 +14,7 @@ internal sealed partial class FunctionEmitter
         Node[] arguments = PopArguments(type);
         MaterialiseTrees();
         EmitArguments(arguments);
-        _il.Emit(OpCodes.Call, _compiler.FastMethodOf(instruction.Index));
+        EmitCallOf(instruction.Index);
         EmitAfterCall(position, instruction.Offset, type.Results.ToArray());
     }
 
@@ -25,10 +25,7 @@ internal sealed partial class FunctionEmitter
         Node[] arguments = PopArguments(type);
         MaterialiseTrees();
         EmitArguments(arguments);
-        _il.Emit(OpCodes.Ldloc, entry);
-        _il.Emit(OpCodes.Ldind_I);
-        _il.EmitCalli(
-            OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
+        EmitCallOf(entry, type);
         EmitAfterCall(position, instruction.Offset, type.Results.ToArray());
     }
 
@@ -85,6 +82,43 @@ internal sealed partial class FunctionEmitter
         {
             _il.Emit(OpCodes.Conv_U8);
         }
+    }
+
+    /// <summary>Calls a function of the module; the arguments are on the evaluation stack.</summary>
+    private void EmitCallOf(int function, bool isTail = false)
+    {
+        if (_target.DirectTargetOf(function) is MethodInfo method)
+        {
+            if (isTail)
+            {
+                _il.Emit(OpCodes.Tailcall);
+            }
+
+            _il.Emit(OpCodes.Call, method);
+            return;
+        }
+
+        LocalBuilder entry = Scratch(typeof(nint));
+        CodeType.EmitEntryOf(_il, function);
+        _il.Emit(OpCodes.Stloc, entry);
+        EmitCallOf(entry, _module.FunctionTypeOf(function), isTail);
+    }
+
+    /// <summary>Calls what an entry holds; the arguments are on the evaluation stack. A resolver, which may be in the function's place, learns from the context whose entry it is.</summary>
+    private void EmitCallOf(LocalBuilder entry, FunctionType type, bool isTail = false)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldloc, entry);
+        _il.Emit(OpCodes.Stfld, CalleeField);
+        _il.Emit(OpCodes.Ldloc, entry);
+        _il.Emit(OpCodes.Ldind_I);
+        if (isTail)
+        {
+            _il.Emit(OpCodes.Tailcall);
+        }
+
+        _il.EmitCalli(
+            OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
     }
 
     private Node[] PopArguments(FunctionType type)

@@ -16,14 +16,15 @@ internal sealed partial class FunctionEmitter
 
     /// <summary>Compiles a function from a site on.</summary>
     /// <param name="compiler">The module's compiler.</param>
+    /// <param name="target">The type that it becomes part of.</param>
     /// <param name="point">The site.</param>
     /// <param name="sites">The function's sites.</param>
     /// <param name="il">Where to.</param>
-    public static void EmitContinuation(ModuleCompiler compiler, ContinuationPoint point, Site[] sites, ILGenerator il)
+    public static void EmitContinuation(ModuleCompiler compiler, CodeType target, ContinuationPoint point, Site[] sites, ILGenerator il)
     {
         Liveness liveness = Liveness.Of(point.Code);
         var emitter = new FunctionEmitter(
-            compiler, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il);
+            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il);
         emitter._sites.AddRange(sites);
         emitter.EmitFrom(point);
     }

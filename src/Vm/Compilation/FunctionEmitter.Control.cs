@@ -410,8 +410,13 @@ internal sealed partial class FunctionEmitter
             }
         }
 
-        _il.Emit(OpCodes.Ldloc, flag);
-        _il.Emit(OpCodes.Switch, labels[..^1]);
+        // The writer of assemblies refuses a switch without targets.
+        if (labels.Length > 1)
+        {
+            _il.Emit(OpCodes.Ldloc, flag);
+            _il.Emit(OpCodes.Switch, labels[..^1]);
+        }
+
         _il.Emit(OpCodes.Br, labels[^1]);
         foreach ((int depth, Label label) in hops)
         {

@@ -116,7 +116,7 @@ internal sealed partial class FunctionEmitter
         EmitInt(function);
         EmitInt(packedSite);
         EmitInt(resultUnits);
-        if (values.Count <= ModuleCompiler.SaverValuesMax)
+        if (values.Count <= CodeType.SaverValuesMax)
         {
             var types = new Type[values.Count];
             for (int index = 0; index < values.Count; index++)
@@ -125,7 +125,7 @@ internal sealed partial class FunctionEmitter
                 types[index] = IlType(values[index].Type);
             }
 
-            _il.Emit(OpCodes.Call, _compiler.SaverOf(types));
+            _il.Emit(OpCodes.Call, _target.SaverOf(types));
             return;
         }
 

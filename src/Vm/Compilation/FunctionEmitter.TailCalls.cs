@@ -30,8 +30,7 @@ internal sealed partial class FunctionEmitter
             EmitDefaultReturn();
         });
         EmitArguments(arguments);
-        _il.Emit(OpCodes.Tailcall);
-        _il.Emit(OpCodes.Call, _compiler.FastMethodOf(callee));
+        EmitCallOf(callee, isTail: true);
         _il.Emit(OpCodes.Ret);
     }
 
@@ -51,11 +50,9 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Call, RuntimeMethods.ReferenceAt);
             EmitSaveOfReference(type, arguments);
         });
-        EmitTailCallThrough(type, arguments, () =>
-        {
-            _il.Emit(OpCodes.Ldloc, entry);
-            _il.Emit(OpCodes.Ldind_I);
-        });
+        EmitArguments(arguments);
+        EmitCallOf(entry, type, isTail: true);
+        _il.Emit(OpCodes.Ret);
     }
 
     private void EmitReturnCallReference(in Instruction instruction)
@@ -69,13 +66,8 @@ internal sealed partial class FunctionEmitter
             EmitNode(reference);
             EmitSaveOfReference(type, arguments);
         });
-        EmitTailCallThrough(type, arguments, () => _il.Emit(OpCodes.Ldloc, code));
-    }
-
-    private void EmitTailCallThrough(FunctionType type, Node[] arguments, Action code)
-    {
         EmitArguments(arguments);
-        code();
+        _il.Emit(OpCodes.Ldloc, code);
         _il.Emit(OpCodes.Tailcall);
         _il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
         _il.Emit(OpCodes.Ret);

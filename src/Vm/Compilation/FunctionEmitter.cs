@@ -38,6 +38,7 @@ internal sealed partial class FunctionEmitter
     private static readonly FieldInfo GroupField = ContextField(nameof(CodeContext.Group));
     private static readonly FieldInfo SaveBaseField = typeof(GroupState).GetField(nameof(GroupState.SaveBase))!;
     private static readonly FieldInfo FunctionReferencesField = ContextField(nameof(CodeContext.FunctionReferences));
+    private static readonly FieldInfo CalleeField = ContextField(nameof(CodeContext.Callee));
     private static readonly FieldInfo LeftField = ContextField(nameof(CodeContext.Left));
     private static readonly FieldInfo ImportedGlobalsField = ContextField(nameof(CodeContext.ImportedGlobals));
 
@@ -47,6 +48,7 @@ internal sealed partial class FunctionEmitter
     private static readonly FieldInfo ZeroSingleField = ContextField(nameof(CodeContext.ZeroSingle));
 
     private readonly ModuleCompiler _compiler;
+    private readonly CodeType _target;
     private readonly Module _module;
     private readonly FunctionCode _code;
     private readonly Liveness _liveness;
@@ -60,9 +62,10 @@ internal sealed partial class FunctionEmitter
     private readonly LocalBuilder?[] _locals;
     private LocalBuilder? _table;
 
-    private FunctionEmitter(ModuleCompiler compiler, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
+    private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
     {
         _compiler = compiler;
+        _target = target;
         _module = compiler.Module;
         _code = code;
         _liveness = liveness;
@@ -75,10 +78,10 @@ internal sealed partial class FunctionEmitter
 
     /// <summary>Compiles a function.</summary>
     /// <returns>Its sites, by number; the same for both forms.</returns>
-    public static Site[] Emit(ModuleCompiler compiler, FunctionCode code, CodeForm form, ILGenerator il)
+    public static Site[] Emit(ModuleCompiler compiler, CodeType target, FunctionCode code, CodeForm form, ILGenerator il)
     {
         Liveness liveness = Liveness.Of(code);
-        var emitter = new FunctionEmitter(compiler, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il);
+        var emitter = new FunctionEmitter(compiler, target, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il);
         emitter.EmitFunction();
         return [.. emitter._sites];
     }

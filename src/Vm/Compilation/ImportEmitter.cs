@@ -12,41 +12,20 @@ namespace Everheap.Vm.Compilation;
 internal static class ImportEmitter
 {
     private static readonly FieldInfo SlotsField = typeof(CodeContext).GetField(nameof(CodeContext.Slots))!;
+    private static readonly FieldInfo CalleeField = typeof(CodeContext).GetField(nameof(CodeContext.Callee))!;
     private static readonly FieldInfo ImportsField = typeof(CodeContext).GetField(nameof(CodeContext.Imports))!;
 
-    public static Site[] Emit(ModuleCompiler compiler, int function, CodeForm form, ILGenerator il)
+    public static Site[] Emit(ModuleCompiler compiler, CodeType target, int function, ILGenerator il)
     {
         FunctionType type = compiler.Module.FunctionTypeOf(function);
         ReadOnlySpan<ValType> parameters = type.Parameters;
-        LocalBuilder? record = null;
-        if (form == CodeForm.Twin)
-        {
-            record = il.DeclareLocal(typeof(nint));
-            FunctionEmitter.EmitRecordAddress(il);
-            il.Emit(OpCodes.Stloc, record);
-        }
-        else
-        {
-            EmitForeignCall(function, type, il);
-        }
-
+        EmitForeignCall(function, type, il);
         var arguments = new LocalBuilder[parameters.Length];
         int unit = 0;
         for (int index = 0; index < parameters.Length; index++)
         {
             arguments[index] = il.DeclareLocal(FunctionEmitter.IlType(parameters[index]));
-            if (record is null)
-            {
-                il.Emit(OpCodes.Ldarg, (short)(index + 1));
-            }
-            else
-            {
-                il.Emit(OpCodes.Ldloc, record);
-                il.Emit(OpCodes.Ldc_I4, SavedRecord.HeadBytes + (unit * sizeof(long)));
-                il.Emit(OpCodes.Add);
-                FunctionEmitter.EmitLoadIndirect(il, parameters[index]);
-            }
-
+            il.Emit(OpCodes.Ldarg, (short)(index + 1));
             il.Emit(OpCodes.Stloc, arguments[index]);
 
             // The whole slot is written, so that a narrow argument is zero-extended.
@@ -90,7 +69,7 @@ internal static class ImportEmitter
             il.Emit(OpCodes.Ldloc, argument);
         }
 
-        il.Emit(OpCodes.Call, compiler.SaverOf([.. arguments.Select(argument => argument.LocalType)]));
+        il.Emit(OpCodes.Call, target.SaverOf([.. arguments.Select(argument => argument.LocalType)]));
         il.MarkLabel(giveUp);
         if (type.Results.Length > 0)
         {
@@ -121,6 +100,16 @@ internal static class ImportEmitter
     /// <summary>Goes on in the function of a cell (<see cref="FunctionCell"/>), with its context and the arguments of the method at hand.</summary>
     public static void EmitCellCall(LocalBuilder cell, FunctionType type, ILGenerator il)
     {
+        LocalBuilder entry = il.DeclareLocal(typeof(nint));
+        il.Emit(OpCodes.Ldloc, cell);
+        il.Emit(OpCodes.Ldc_I4, FunctionCell.EntryOffset);
+        il.Emit(OpCodes.Add);
+        il.Emit(OpCodes.Ldind_I);
+        il.Emit(OpCodes.Stloc, entry);
+        il.Emit(OpCodes.Ldloc, cell);
+        il.Emit(OpCodes.Ldind_I);
+        il.Emit(OpCodes.Ldloc, entry);
+        il.Emit(OpCodes.Stfld, CalleeField);
         il.Emit(OpCodes.Ldloc, cell);
         il.Emit(OpCodes.Ldind_I);
         for (int index = 0; index < type.Parameters.Length; index++)
@@ -128,9 +117,7 @@ internal static class ImportEmitter
             il.Emit(OpCodes.Ldarg, (short)(index + 1));
         }
 
-        il.Emit(OpCodes.Ldloc, cell);
-        il.Emit(OpCodes.Ldc_I4, FunctionCell.CodeOffset);
-        il.Emit(OpCodes.Add);
+        il.Emit(OpCodes.Ldloc, entry);
         il.Emit(OpCodes.Ldind_I);
         il.Emit(OpCodes.Tailcall);
         il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);

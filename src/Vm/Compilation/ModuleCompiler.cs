@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+using System.Runtime.Loader;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 using Module = Everheap.Vm.Modules.Module;
@@ -8,57 +10,62 @@ using Module = Everheap.Vm.Modules.Module;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// Compiles a module to one dynamic assembly: a static method for each function, imported ones included, which calls its callees directly.
-/// The JIT turns a method to machine code when it is first called. Twins are added when they are needed, each in a type of its own.
-/// Used by one thread.
+/// A module's compiled code, for one way of reaching the memory. All instances of the module share it, on whatever threads they run; it depends on the module alone.
+/// <para>
+/// Code is made when it is needed. A chunk of functions (<see cref="ChunkLayout"/>) becomes an assembly of static methods when the first of them is called; the JIT turns a
+/// method to machine code when that is called. Twins and continuations are made one by one.
+/// </para>
+/// <para>
+/// Invariants. (1) <see cref="Functions"/> does not move, and an entry whose code is not 0 can be called: its code is the function, or a resolver that has it compiled.
+/// (2) Code of a chunk that is loaded calls only entries that can be called. (3) Everything else is touched under the gate.
+/// </para>
 /// </summary>
-internal sealed class ModuleCompiler
+internal sealed unsafe class ModuleCompiler
 {
-    /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
-    public const int SaverValuesMax = 96;
-
     /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
     private const int CallContinuationsMax = 8;
 
+    private readonly Lock _gate = new();
+    private readonly CodeSpace _space = new();
     private readonly ModuleBuilder _builder;
-    private readonly MethodBuilder[] _fast;
-    private readonly Site[][] _sites;
-    private readonly Dictionary<string, MethodBuilder> _savers = [];
-    private readonly Dictionary<int, nint> _twins = [];
+    private readonly SignatureStubs _stubs;
+    private readonly ChunkLayout _layout;
+    private readonly CompiledChunk?[] _chunks;
+    private readonly Site[]?[] _sites;
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
     private readonly int[] _signatures;
-    private readonly Type _code;
-    private TypeBuilder _type;
-    private Dictionary<string, MethodInfo>? _entries;
+    private readonly TableEntry* _functions;
+    private readonly nint* _twins;
 
-    private ModuleCompiler(Module module, Addressing addressing, int stressInterval)
+    /// <summary>Prepares a module's code.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="options">Which code.</param>
+    public ModuleCompiler(Module module, CodeOptions options)
     {
         Module = module;
         Globals = GlobalLayout.Of(module);
-        Addressing = addressing;
-        StressInterval = stressInterval;
-        AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
-            new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect);
-        assembly.SetCustomAttribute(new CustomAttributeBuilder(
-            typeof(System.Runtime.CompilerServices.IgnoresAccessChecksToAttribute).GetConstructor([typeof(string)])!, [typeof(ModuleCompiler).Assembly.GetName().Name!]));
-        _builder = assembly.DefineDynamicModule("Everheap.Compiled");
+        Options = options;
+        _builder = CodeType.BeginAssembly(AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect));
+        _stubs = new SignatureStubs(_builder);
+        _layout = ChunkLayout.Of(module, options.ChunkBytes);
+        _chunks = new CompiledChunk?[_layout.Count];
         _signatures = NumberSignatures(module);
-        _fast = new MethodBuilder[module.FunctionTypes.Count];
-        _sites = new Site[_fast.Length][];
-        _type = DefineType("Code");
-        for (int function = 0; function < _fast.Length; function++)
+        int count = module.FunctionTypes.Count;
+        _sites = new Site[]?[count];
+        _functions = (TableEntry*)NativeMemory.AllocZeroed((nuint)Math.Max(count, 1), (nuint)sizeof(TableEntry));
+        _twins = (nint*)NativeMemory.AllocZeroed((nuint)Math.Max(count, 1), (nuint)sizeof(nint));
+        for (int function = 0; function < count; function++)
         {
-            FunctionType type = module.FunctionTypeOf(function);
-            _fast[function] = DefineMethod(NameOf(function), ReturnTypeOf(type), ParameterTypesOf(type));
+            _functions[function].Signature = (uint)_signatures[module.FunctionTypes[function]];
+            _functions[function].Function = (uint)function;
         }
+    }
 
-        for (int function = 0; function < _fast.Length; function++)
-        {
-            _sites[function] = EmitFunction(_fast[function], function, CodeForm.Fast);
-        }
-
-        _code = _type.CreateType();
+    ~ModuleCompiler()
+    {
+        NativeMemory.Free(_functions);
+        NativeMemory.Free(_twins);
     }
 
     public Module Module { get; }
@@ -66,13 +73,19 @@ internal sealed class ModuleCompiler
     /// <summary>Where the module's own globals lie behind the context.</summary>
     public GlobalLayout Globals { get; }
 
+    public CodeOptions Options { get; }
+
     /// <summary>How the code reaches the memory.</summary>
-    public Addressing Addressing { get; }
+    public Addressing Addressing => Options.Addressing;
 
     /// <summary>Where greater than zero, safepoints count down from this and then ask for a capture.</summary>
-    public int StressInterval { get; }
+    public int StressInterval => Options.StressInterval;
 
-    public static ModuleCompiler Compile(Module module, Addressing addressing, int stressInterval) => new(module, addressing, stressInterval);
+    /// <summary>The table of functions, by index. A code that is 0 must be asked for with <see cref="EntryOf"/>.</summary>
+    public TableEntry* Functions => _functions;
+
+    /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
+    public nint* Twins => _twins;
 
     public static Type ReturnTypeOf(FunctionType type) =>
         type.Results.Length == 0 ? typeof(void) : FunctionEmitter.IlType(type.Results[0]);
@@ -80,92 +93,92 @@ internal sealed class ModuleCompiler
     public static Type[] ParameterTypesOf(FunctionType type) =>
         [typeof(nint), .. type.Parameters.ToArray().Select(FunctionEmitter.IlType)];
 
-    /// <summary>A function's sites by number.</summary>
-    public Site[] SitesOf(int function) => _sites[function];
+    /// <summary>The name of a function's method.</summary>
+    public static string NameOf(int function) => string.Create(CultureInfo.InvariantCulture, $"f{function}");
+
+    /// <summary>A function's sites by number. They are the same in each of its forms.</summary>
+    public Site[] SitesOf(int function)
+    {
+        Site[]? sites = Volatile.Read(ref _sites[function]);
+        if (sites is null)
+        {
+            lock (_gate)
+            {
+                // A chunk that was not compiled here came without them: the function is emitted once more, for nothing but its sites.
+                sites = _sites[function] ??= EmitForSites(function);
+            }
+        }
+
+        return sites;
+    }
 
     /// <summary>A number that two of the module's types share if and only if they are equal; never zero.</summary>
     public int SignatureOf(int typeIndex) => _signatures[typeIndex];
 
-    public MethodInfo FastMethodOf(int function) => _fast[function];
-
-    /// <summary>The entry point of a function's fast form.</summary>
-    public nint FastEntryOf(int function)
+    /// <summary>A function's entry in the table of functions, which can be called.</summary>
+    public TableEntry EntryOf(int function)
     {
-        // Looked up once for all: a look-up by name goes through all of a type's methods.
-        _entries ??= _code.GetMethods(BindingFlags.Public | BindingFlags.Static).ToDictionary(method => method.Name);
-        return _entries[NameOf(function)].MethodHandle.GetFunctionPointer();
+        if (Volatile.Read(ref _functions[function].Code) == 0)
+        {
+            lock (_gate)
+            {
+                MakeCallable(function);
+            }
+        }
+
+        return _functions[function];
+    }
+
+    /// <summary>How another instance calls a function.</summary>
+    /// <param name="context">The context of the function's instance.</param>
+    /// <param name="function">The function.</param>
+    public FunctionCell CellOf(CodeContext* context, int function)
+    {
+        EntryOf(function);
+        return new FunctionCell { Context = context, Entry = _functions + function };
+    }
+
+    /// <summary>The entry point of a function's code, which is compiled if it is not yet.</summary>
+    public nint Resolve(int function)
+    {
+        lock (_gate)
+        {
+            Load(_layout.ChunkOf(function));
+        }
+
+        return _functions[function].Code;
     }
 
     /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
     public nint TwinEntryOf(int function)
     {
-        if (_twins.TryGetValue(function, out nint entry))
+        lock (_gate)
         {
-            return entry;
-        }
+            if (_twins[function] == 0)
+            {
+                _twins[function] = CompileAlone("t", function, -1, (target, il) => EmitFunction(target, il, function, CodeForm.Twin));
+            }
 
-        string name = $"t{function}";
-        _type = DefineType("Twin" + function);
-        MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
-        EmitFunction(method, function, CodeForm.Twin);
-        entry = EntryOf(_type.CreateType(), name);
-        _twins.Add(function, entry);
-        return entry;
+            return _twins[function];
+        }
     }
 
-    /// <summary>The entry point of what goes on at a site: a continuation of its own, or the function's twin. Either takes the context alone.</summary>
+    /// <summary>
+    /// The entry point of what goes on at a site: the function itself at its beginning, a continuation of its own, or the function's twin. Each takes the context alone.
+    /// </summary>
     public nint EntryAt(int function, int site)
     {
-        if (!_continuations.TryGetValue((function, site), out nint entry))
+        lock (_gate)
         {
-            entry = CompileContinuation(function, site) ?? TwinEntryOf(function);
-            _continuations.Add((function, site), entry);
-        }
+            if (!_continuations.TryGetValue((function, site), out nint entry))
+            {
+                entry = SitesOf(function)[site].Kind == SiteKind.Entry ? EntranceOf(function) : CompileContinuation(function, site) ?? TwinEntryOf(function);
+                _continuations.Add((function, site), entry);
+            }
 
-        return entry;
+            return entry;
+        }
     }
-
-    /// <summary>The method that saves a record of values of the given types.</summary>
-    public MethodInfo SaverOf(Type[] types)
-    {
-        string key = string.Concat(types.Select(type => type == typeof(int) ? 'i' : type == typeof(long) ? 'l' : type == typeof(float) ? 'f' : type == typeof(double) ? 'd' : 'v'));
-        if (_savers.TryGetValue(key, out MethodBuilder? saver))
-        {
-            return saver;
-        }
-
-        saver = DefineMethod("Save_" + key, typeof(void), [typeof(nint), typeof(int), typeof(int), typeof(int), .. types]);
-        saver.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.NoInlining);
-        ILGenerator il = saver.GetILGenerator();
-        LocalBuilder values = il.DeclareLocal(typeof(nint));
-        for (short argument = 0; argument < 4; argument++)
-        {
-            il.Emit(OpCodes.Ldarg, argument);
-        }
-
-        il.Emit(OpCodes.Ldc_I4, types.Sum(type => ValueTypeOf(type).Units));
-        il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
-        il.Emit(OpCodes.Stloc, values);
-        int unit = 0;
-        for (int index = 0; index < types.Length; index++)
-        {
-            il.Emit(OpCodes.Ldloc, values);
-            il.Emit(OpCodes.Ldc_I4, unit * sizeof(long));
-            il.Emit(OpCodes.Add);
-            il.Emit(OpCodes.Ldarg, (short)(index + 4));
-            FunctionEmitter.EmitStoreIndirect(il, ValueTypeOf(types[index]));
-            unit += ValueTypeOf(types[index]).Units;
-        }
-
-        il.Emit(OpCodes.Ret);
-        _savers.Add(key, saver);
-        return saver;
-    }
-
-    private static ValType ValueTypeOf(Type type) =>
-        type == typeof(int) ? ValType.I32 : type == typeof(long) ? ValType.I64 : type == typeof(float) ? ValType.F32 : type == typeof(double) ? ValType.F64 : ValType.V128;
-
-    private static string NameOf(int function) => string.Create(CultureInfo.InvariantCulture, $"f{function}");
 
     private static int[] NumberSignatures(Module module)
     {
@@ -178,43 +191,123 @@ internal sealed class ModuleCompiler
         return signatures;
     }
 
-    private TypeBuilder DefineType(string name) =>
-        _builder.DefineType(name, TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit);
-
-    private MethodBuilder DefineMethod(string name, Type returnType, Type[] parameterTypes)
+    private CompiledChunk Load(int chunk)
     {
-        MethodBuilder method = _type.DefineMethod(name, MethodAttributes.Public | MethodAttributes.Static, returnType, parameterTypes);
-        method.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.AggressiveOptimization);
-        method.InitLocals = false;
-        return method;
+        if (_chunks[chunk] is CompiledChunk loaded)
+        {
+            return loaded;
+        }
+
+        if (Module.Cached?.ReadChunk(Options, chunk) is ChunkImage kept && TryLoad(chunk, kept) is CompiledChunk known)
+        {
+            return known;
+        }
+
+        (int first, int end) = _layout.RangeOf(chunk);
+        ChunkImage image = CompiledChunk.Emit(this, first, end, (target, il, function) => _sites[function] = EmitFunction(target, il, function, CodeForm.Fast));
+        loaded = Load(chunk, image);
+        Module.Cached?.WriteChunk(Options, chunk, image);
+        return loaded;
+    }
+
+    // What a cache has kept, and is no assembly, is made anew.
+    private CompiledChunk? TryLoad(int chunk, ChunkImage image)
+    {
+        try
+        {
+            return Load(chunk, image);
+        }
+        catch (BadImageFormatException)
+        {
+            return null;
+        }
+    }
+
+    private CompiledChunk Load(int chunk, ChunkImage image)
+    {
+        MakeCallable(image.Called);
+        CompiledChunk loaded = CompiledChunk.Load(image, _layout.RangeOf(chunk).First, _functions, _space);
+        _chunks[chunk] = loaded;
+        return loaded;
+    }
+
+    // The only chunk is compiled at once: it holds what will be called first. Else resolvers do, for all that elements refer to together.
+    private void MakeCallable(int function)
+    {
+        if (_layout.Count == 1)
+        {
+            Load(0);
+            return;
+        }
+
+        MakeCallable([function, .. Module.Elements.SelectMany(segment => segment.Functions ?? [])]);
+    }
+
+    private void MakeCallable(IEnumerable<int> functions)
+    {
+        int[] missing = [.. functions.Where(function => _functions[function].Code == 0)];
+        FunctionType[] types = [.. missing.Select(Module.FunctionTypeOf).Distinct().Where(type => !_stubs.TryGetResolver(type, out _))];
+        if (types.Length > 0)
+        {
+            _stubs.MakeResolvers(types);
+        }
+
+        foreach (int function in missing)
+        {
+            _stubs.TryGetResolver(Module.FunctionTypeOf(function), out nint resolver);
+            Volatile.Write(ref _functions[function].Code, resolver);
+        }
+    }
+
+    private nint EntranceOf(int function)
+    {
+        MakeCallable([function]);
+        return _stubs.EntranceOf(Module.FunctionTypeOf(function));
     }
 
     private nint? CompileContinuation(int function, int site)
     {
-        bool isCall = _sites[function][site].Kind == SiteKind.Call;
+        Site[] sites = SitesOf(function);
+        bool isCall = sites[site].Kind == SiteKind.Call;
         int calls = _callContinuations.GetValueOrDefault(function);
-        if (function < Module.ImportedFunctionCount
-            || (isCall && calls >= CallContinuationsMax)
-            || ContinuationPoint.At(FunctionCode.Decode(Module, function), _sites[function][site]) is not ContinuationPoint point)
+        if ((isCall && calls >= CallContinuationsMax) || ContinuationPoint.At(FunctionCode.Decode(Module, function), sites[site]) is not ContinuationPoint point)
         {
             return null;
         }
 
         _callContinuations[function] = calls + (isCall ? 1 : 0);
-        string name = string.Create(CultureInfo.InvariantCulture, $"c{function}_{site}");
-        _type = DefineType("Continuation" + name);
-        MethodBuilder method = DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
-        FunctionEmitter.EmitContinuation(this, point, _sites[function], method.GetILGenerator(256));
-        return EntryOf(_type.CreateType(), name);
+        return CompileAlone("c", function, site, (target, il) => FunctionEmitter.EmitContinuation(this, target, point, sites, il));
     }
 
-    private static nint EntryOf(Type type, string method) => type.GetMethod(method, BindingFlags.Public | BindingFlags.Static)!.MethodHandle.GetFunctionPointer();
-
-    private Site[] EmitFunction(MethodBuilder method, int function, CodeForm form)
+    // A twin or continuation, in a type of its own. It calls the functions of its own chunk directly, as the fast form does.
+    private nint CompileAlone(string kind, int function, int site, Action<CodeType, ILGenerator> emit)
     {
-        ILGenerator il = method.GetILGenerator(256);
-        return function < Module.ImportedFunctionCount
-            ? ImportEmitter.Emit(this, function, form, il)
-            : FunctionEmitter.Emit(this, FunctionCode.Decode(Module, function), form, il);
+        int own = _layout.ChunkOf(function);
+        CompiledChunk chunk = Load(own);
+        string name = string.Create(CultureInfo.InvariantCulture, $"{kind}{function}_{site}");
+        var target = new CodeType(_builder, name, called => _layout.ChunkOf(called) == own ? chunk.MethodOf(called) : null);
+        MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
+        emit(target, method.GetILGenerator());
+        nint entry = target.Create().GetMethod(name)!.MethodHandle.GetFunctionPointer();
+        MakeCallable(target.Called);
+        return entry;
+    }
+
+    private Site[] EmitForSites(int function)
+    {
+        AssemblyBuilder scratch = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Sites"), AssemblyBuilderAccess.RunAndCollect);
+        var target = new CodeType(CodeType.BeginAssembly(scratch), "Sites", static _ => null);
+        return EmitFunction(target, target.DefineMethod(NameOf(function), typeof(void), []).GetILGenerator(), function, CodeForm.Fast);
+    }
+
+    private Site[] EmitFunction(CodeType target, ILGenerator il, int function, CodeForm form) => function < Module.ImportedFunctionCount
+        ? ImportEmitter.Emit(this, target, function, il)
+        : FunctionEmitter.Emit(this, target, FunctionCode.Decode(Module, function), form, il);
+
+    /// <summary>Where chunks are loaded. They refer to this assembly, wherever it was loaded, and to the runtime's.</summary>
+    private sealed class CodeSpace() : AssemblyLoadContext("Everheap.Compiled", isCollectible: true)
+    {
+        protected override Assembly? Load(AssemblyName assemblyName) =>
+            assemblyName.Name == typeof(ModuleCompiler).Assembly.GetName().Name ? typeof(ModuleCompiler).Assembly : null;
     }
 }

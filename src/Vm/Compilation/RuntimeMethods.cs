@@ -29,6 +29,7 @@ internal static class RuntimeMethods
     public static readonly MethodInfo CodeOf = Find(nameof(CompiledCode.CodeOf));
     public static readonly MethodInfo ReferenceAt = Find(nameof(CompiledCode.ReferenceAt));
     public static readonly MethodInfo BeginEntryRecord = Find(nameof(CompiledCode.BeginEntryRecord));
+    public static readonly MethodInfo ResolveCallee = Find(nameof(CompiledCode.ResolveCallee));
     public static readonly MethodInfo CallHost = Find(nameof(CompiledCode.CallHost));
 
     public static readonly MethodInfo F32OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F32OfBits))!;

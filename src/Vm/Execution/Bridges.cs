@@ -41,7 +41,7 @@ internal sealed unsafe class Bridges : IDisposable
             return;
         }
 
-        _builder ??= AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Bridges"), AssemblyBuilderAccess.RunAndCollect).DefineDynamicModule("Everheap.Bridges");
+        _builder ??= CodeType.BeginAssembly(AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Bridges"), AssemblyBuilderAccess.RunAndCollect));
         TypeBuilder type = _builder.DefineType(
             string.Create(CultureInfo.InvariantCulture, $"Batch{_batches++}"), TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed);
         var cells = (FunctionCell*)NativeMemory.AllocZeroed((nuint)missing.Count, (nuint)sizeof(FunctionCell));

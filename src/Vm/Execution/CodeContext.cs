@@ -68,8 +68,14 @@ internal unsafe struct CodeContext
     /// <summary>Arguments and results of host calls, and results of functions that return several: one and the same place for the whole group.</summary>
     public ulong* Slots;
 
-    /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
+    /// <summary>The entry point of each function's twin, or zero where it is not compiled yet. Belongs to the compiled code.</summary>
     public nint* Twins;
+
+    /// <summary>All functions, by index. Belongs to the compiled code, which instances share.</summary>
+    public TableEntry* Functions;
+
+    /// <summary>The entry that is being called; set right before each call through an entry.</summary>
+    public TableEntry* Callee;
 
     /// <summary>The tables' entries and lengths.</summary>
     public TableView* Tables;
@@ -122,16 +128,25 @@ internal unsafe struct TableView
     public ulong Length;
 }
 
-/// <summary>A table's element as compiled code sees it.</summary>
+/// <summary>A function as compiled code calls it: in the table of all functions, and in a table of the module's.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct TableEntry
 {
-    /// <summary>The function's entry point, or zero.</summary>
+    /// <summary>
+    /// The function's entry point, or, where the function is not compiled yet, that of a resolver, which finds this entry in <see cref="CodeContext.Callee"/>. Zero where the
+    /// element is null.
+    /// </summary>
     public nint Code;
 
-    /// <summary>The number of the function's type plus one, or zero where the element is null.</summary>
+    /// <summary>The number of the function's type (<see cref="Compilation.ModuleCompiler.SignatureOf"/>), or zero where the element is null.</summary>
     public uint Signature;
 
-    /// <summary>Unused for functions.</summary>
-    public uint Reserved;
+    /// <summary>The function's index, or <see cref="Foreign"/> where it is another instance's and the entry point that of a bridge.</summary>
+    public uint Function;
+
+    /// <summary>Stands for a function of another instance.</summary>
+    public const uint Foreign = uint.MaxValue;
+
+    /// <summary>The size of an entry in bytes is two to this power.</summary>
+    public const int SizeShift = 4;
 }

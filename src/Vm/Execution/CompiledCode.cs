@@ -101,6 +101,11 @@ internal static unsafe partial class CompiledCode
         }
     }
 
+    /// <summary>Has the callee compiled, for which a resolver was called.</summary>
+    /// <returns>Its entry point.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static nint ResolveCallee(CodeContext* context) => Instance.Of(context).ResolveCallee();
+
     /// <summary>Calls an imported function; its arguments are in the context's slots, and so are its results.</summary>
     /// <returns>0: done. 1: call again after the capture that has been asked for. 2: the program ended.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]

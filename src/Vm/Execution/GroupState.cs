@@ -107,12 +107,12 @@ internal unsafe struct FunctionCell
     /// <summary>Its size in bytes.</summary>
     public const int Bytes = 16;
 
-    /// <summary>The offset of <see cref="Code"/>.</summary>
-    public const int CodeOffset = 8;
+    /// <summary>The offset of <see cref="Entry"/>.</summary>
+    public const int EntryOffset = 8;
 
     /// <summary>The context that it is called with; null for a host function.</summary>
     public CodeContext* Context;
 
-    /// <summary>Its entry point.</summary>
-    public nint Code;
+    /// <summary>Its entry in its module's table of functions (<see cref="CodeContext.Functions"/>).</summary>
+    public TableEntry* Entry;
 }

@@ -18,14 +18,22 @@ internal sealed unsafe partial class Instance
     // Of functions that were called from outside: what passes the arguments, and where the function begins.
     private readonly Dictionary<int, (Caller Caller, nint Entry)> _entries = [];
 
+    /// <summary>Has the function compiled that is being called through an entry.</summary>
+    /// <returns>Its entry point.</returns>
+    public nint ResolveCallee()
+    {
+        nint code = _compiler.Resolve((int)_context->Callee->Function);
+        foreach (Table table in _tables)
+        {
+            table.Refresh(this, _compiler.Functions);
+        }
+
+        return code;
+    }
+
     /// <summary>Finds a function's twin, when it is first needed.</summary>
     /// <returns>Its entry point.</returns>
-    public nint FindTwin(int function)
-    {
-        nint entry = _compiler.TwinEntryOf(function);
-        _context->Twins[function] = entry;
-        return entry;
-    }
+    public nint FindTwin(int function) => _compiler.TwinEntryOf(function);
 
     /// <summary>Finds the continuation at the site of the saved record.</summary>
     public nint FindContinuation(int function) => _compiler.EntryAt(function, ((SavedRecord*)_context->Group->SaveBase)->Site);
@@ -74,7 +82,7 @@ internal sealed unsafe partial class Instance
 
         if (!_entries.TryGetValue(function, out (Caller Caller, nint Entry) call))
         {
-            call = (Callers.For(Module.FunctionTypeOf(function)), _compiler.FastEntryOf(function));
+            call = (Callers.For(Module.FunctionTypeOf(function)), _compiler.Resolve(function));
             _entries.Add(function, call);
         }
 

@@ -29,12 +29,20 @@ internal sealed unsafe partial class Instance
     [MemberNotNull(nameof(_compiler))]
     public void ReachMemory(Addressing addressing)
     {
-        _compiler = Group.CompilerOf(Module, addressing);
+        ModuleCompiler? before = _compiler;
+        _compiler = Module.AcquireCode(Group.Options.CodeFor(addressing));
+        if (before is not null)
+        {
+            // A memory never shrinks: its code for one piece has run for the last time.
+            Module.ReleaseCode(before, isOutgrown: !Group.Options.AlternatesAddressing);
+        }
+
+        _context->Functions = _compiler.Functions;
+        _context->Twins = _compiler.Twins;
         _siteNumbers.Clear();
         _referencedCode.Clear();
         _entries.Clear();
         _indexedFunctions.Clear();
-        new Span<nint>(_context->Twins, Module.FunctionTypes.Count).Clear();
         RefreshImports();
         ShowMemory();
     }
@@ -52,7 +60,7 @@ internal sealed unsafe partial class Instance
     }
 
     /// <summary>How a function that it declares is called.</summary>
-    public FunctionCell CellOf(int function) => new() { Context = _context, Code = _compiler.FastEntryOf(function) };
+    public FunctionCell CellOf(int function) => _compiler.CellOf(_context, function);
 
     /// <summary>Compiled code sees the memory through the context.</summary>
     public void ShowMemory()
@@ -81,7 +89,9 @@ internal sealed unsafe partial class Instance
     {
         if (!_referencedCode.TryGetValue(reference, out nint code))
         {
-            code = Resolve(reference).Code;
+            code = Group.TryFindFunction(reference, out Instance? owner, out int function) && owner == this
+                ? _compiler.Resolve(function)
+                : Resolve(reference).Code;
             _referencedCode.Add(reference, code);
         }
 
@@ -96,10 +106,11 @@ internal sealed unsafe partial class Instance
             return default;
         }
 
-        return new TableEntry
+        return owner == this ? _compiler.EntryOf(function) : new TableEntry
         {
-            Code = owner == this ? _compiler.FastEntryOf(function) : Group.Bridges.EntryOf(owner, function),
-            Signature = owner == this ? (uint)_compiler.SignatureOf(Module.FunctionTypes[function]) : SignatureOf(Group.Types.NumberOf(owner.Module, owner.Module.FunctionTypes[function])),
+            Code = Group.Bridges.EntryOf(owner, function),
+            Signature = SignatureOf(Group.Types.NumberOf(owner.Module, owner.Module.FunctionTypes[function])),
+            Function = TableEntry.Foreign,
         };
     }
 

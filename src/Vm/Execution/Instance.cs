@@ -200,7 +200,11 @@ internal sealed unsafe partial class Instance : IDisposable
             _tables[index].Hide(context->Tables + index);
         }
 
-        NativeMemory.Free(context->Twins);
+        if (_compiler is not null)
+        {
+            Module.ReleaseCode(_compiler, isOutgrown: false);
+        }
+
         NativeMemory.Free(context->Tables);
         NativeMemory.Free(context->ImportedGlobals);
         NativeMemory.Free(context->Imports);
@@ -221,7 +225,6 @@ internal sealed unsafe partial class Instance : IDisposable
         _context->StackLimit = Group.StackLimit;
         _context->InstanceNumber = Number;
         _context->FunctionReferences = (long)InstanceGroup.FirstReferenceOf(Number);
-        _context->Twins = (nint*)NativeMemory.AllocZeroed((nuint)Math.Max(Module.FunctionTypes.Count, 1), (nuint)sizeof(nint));
         _context->Tables = (TableView*)NativeMemory.AllocZeroed((nuint)Math.Max(_tables.Length, 1), (nuint)sizeof(TableView));
         _context->Instance = GCHandle.ToIntPtr(_handle);
         _context->One = 1;

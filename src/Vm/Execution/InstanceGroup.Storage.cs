@@ -137,7 +137,7 @@ internal sealed unsafe partial class InstanceGroup
         _exceptions.Restore(Heap, Header.ExceptionsAddress, Header.ExceptionsLength);
         foreach ((ulong address, ulong length) in directory.Modules)
         {
-            _modules.Add(ReadModule(Heap.Read, address, length));
+            _modules.Add(ReadModule(Heap.Read, address, length, Options.CodeCache));
             _moduleRanges.Add((address, length));
         }
 
@@ -204,7 +204,7 @@ internal sealed unsafe partial class InstanceGroup
 
     /// <summary>Reads a module that a heap holds.</summary>
     /// <exception cref="HeapFormatException">Its length cannot be.</exception>
-    public static Module ReadModule(HeapReader read, ulong address, ulong length)
+    public static Module ReadModule(HeapReader read, ulong address, ulong length, CodeCache? cache = null)
     {
         if (length > ModuleLimits.ModuleBytesMax)
         {
@@ -213,6 +213,6 @@ internal sealed unsafe partial class InstanceGroup
 
         var bytes = new byte[length];
         read(address, bytes);
-        return Module.Decode(bytes);
+        return Module.Decode(bytes, cache);
     }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Everheap.Engine;
-using Everheap.Vm.Compilation;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Execution;
@@ -29,7 +28,6 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     private readonly List<Instance> _instances = [];
     private readonly List<Table> _tables = [];
     private readonly List<LinearMemory> _memories = [];
-    private readonly Dictionary<(Module Module, Addressing Addressing), WeakReference<ModuleCompiler>> _compilers = [];
 
     // Held while another thread touches the contexts, so that they are not given back meanwhile.
     private readonly Lock _requestGate = new();
@@ -178,19 +176,6 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
         group->SaveBase = (byte*)NativeMemory.Realloc(group->SaveBase, size);
         group->SaveCursor = group->SaveBase + used;
         group->SaveEnd = group->SaveBase + size;
-    }
-
-    /// <summary>The code for a module; the same for all its instances.</summary>
-    public ModuleCompiler CompilerOf(Module module, Addressing addressing)
-    {
-        if (_compilers.TryGetValue((module, addressing), out WeakReference<ModuleCompiler>? known) && known.TryGetTarget(out ModuleCompiler? compiler))
-        {
-            return compiler;
-        }
-
-        compiler = ModuleCompiler.Compile(module, Options.CodeFor(addressing), Options.CaptureEvery);
-        _compilers[(module, addressing)] = new WeakReference<ModuleCompiler>(compiler);
-        return compiler;
     }
 
     /// <summary>Takes a memory of an instance in: at its first size, or at the one that the heap holds.</summary>

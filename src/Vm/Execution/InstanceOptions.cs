@@ -32,13 +32,21 @@ internal sealed record InstanceOptions
     /// <summary>For tests: goes from one piece to pages and back at captures, at the first ones and then ever less often.</summary>
     public bool AlternatesAddressing { get; init; }
 
+    /// <summary>Where the compiled code of modules is kept that are read from a heap; null for nowhere.</summary>
+    public CodeCache? CodeCache { get; init; }
+
+    /// <summary>For tests: see <see cref="CodeOptions.ChunkBytes"/>.</summary>
+    public int ChunkBytes { get; init; } = ChunkLayout.ChunkBytes;
+
     /// <summary>For measuring: <see cref="Addressing.Unmarked"/>. What the program stores is in no checkpoint.</summary>
     public bool LeavesStoresUnmarked { get; init; }
 
     /// <summary>The code for a way of reaching the memory.</summary>
     /// <param name="addressing">By pages or in one piece.</param>
     /// <exception cref="InvalidOperationException">By pages, where stores leave no marks: what was stored in one piece would be lost.</exception>
-    public Addressing CodeFor(Addressing addressing) => (LeavesStoresUnmarked, addressing) switch
+    public CodeOptions CodeFor(Addressing addressing) => new(AddressingOf(addressing), CaptureEvery, ChunkBytes);
+
+    private Addressing AddressingOf(Addressing addressing) => (LeavesStoresUnmarked, addressing) switch
     {
         (false, _) => addressing,
         (true, Addressing.Contiguous) => Addressing.Unmarked,

@@ -117,6 +117,24 @@ internal sealed unsafe class Table : IDisposable
         }
     }
 
+    /// <summary>Takes over the entry points of functions that have been compiled since their elements were set.</summary>
+    /// <param name="instance">The instance whose functions they are.</param>
+    /// <param name="functions">Its module's table of functions.</param>
+    public void Refresh(Instance instance, TableEntry* functions)
+    {
+        foreach (View view in HoldsFunctions ? _views.Where(view => view.Instance == instance) : [])
+        {
+            TableEntry* entries = view.Native->Entries;
+            for (uint index = 0; index < Length; index++)
+            {
+                if (entries[index].Signature != 0 && entries[index].Function != TableEntry.Foreign)
+                {
+                    entries[index].Code = functions[entries[index].Function].Code;
+                }
+            }
+        }
+    }
+
     /// <summary>Grows the table.</summary>
     /// <returns>The length before, or null if the table may not become so large.</returns>
     public uint? Grow(ulong delta, ulong value)

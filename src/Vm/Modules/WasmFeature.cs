@@ -46,23 +46,51 @@ public readonly record struct FeatureUse(WasmFeature Feature, int Offset)
     public string Name => Unsupported.NameOf(Feature);
 }
 
-/// <summary>Collects the features that a module uses, while it is decoded and validated.</summary>
+/// <summary>Collects the features that a module uses, while it is decoded and validated, by several threads.</summary>
 internal sealed class FeatureUses
 {
     private readonly int[] _offsets = new int[(int)WasmFeature.GarbageCollection + 1];
 
     public FeatureUses() => _offsets.AsSpan().Fill(int.MaxValue);
 
+    /// <summary>For each feature, the lowest offset at which it was seen, or the largest number there is.</summary>
+    public ReadOnlySpan<int> Offsets => _offsets;
+
+    /// <summary>Adds what was seen before, as <see cref="Offsets"/> says it.</summary>
+    /// <returns>False if it is not what that says.</returns>
+    public bool TryAdd(ReadOnlySpan<int> offsets)
+    {
+        if (offsets.Length != _offsets.Length)
+        {
+            return false;
+        }
+
+        for (int feature = 0; feature < offsets.Length; feature++)
+        {
+            Note((WasmFeature)feature, offsets[feature]);
+        }
+
+        return true;
+    }
+
     /// <summary>The features, in the order of <see cref="WasmFeature"/>.</summary>
     public FeatureUse[] ToArray() =>
         [.. _offsets.Index().Where(static use => use.Item != int.MaxValue).Select(static use => new FeatureUse((WasmFeature)use.Index, use.Item))];
 
+    /// <summary>Notes that a feature was seen. Any thread.</summary>
     public void Note(WasmFeature feature, int offset)
     {
         ref int first = ref _offsets[(int)feature];
-        if (offset < first)
+        int known = Volatile.Read(ref first);
+        while (offset < known)
         {
-            first = offset;
+            int found = Interlocked.CompareExchange(ref first, offset, known);
+            if (found == known)
+            {
+                return;
+            }
+
+            known = found;
         }
     }
 

@@ -45,10 +45,7 @@ internal static class ModuleValidator
         }
 
         ValidateStart(module);
-        for (int i = 0; i < module.Bodies.Count; i++)
-        {
-            functions.Validate(module.ImportedFunctionCount + i, module.Bodies[i]);
-        }
+        BodyValidator.Validate(context, functions);
     }
 
     // Equivalent types are one, and looked at once.

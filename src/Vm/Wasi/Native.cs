@@ -31,6 +31,9 @@ internal static unsafe partial class Native
     /// <summary>Whether these calls exist here.</summary>
     public static bool IsAvailable { get; } = OperatingSystem.IsLinux();
 
+    /// <summary>The number of the user whom this process acts for.</summary>
+    public static uint UserId => EffectiveUserCall();
+
     /// <summary>The error of the last call of this thread.</summary>
     public static int LastError => Marshal.GetLastPInvokeError();
 
@@ -153,6 +156,9 @@ internal static unsafe partial class Native
     [LibraryImport(Library, EntryPoint = "fsync", SetLastError = true)]
     private static partial int SyncCall(int descriptor);
 
+    [LibraryImport(Library, EntryPoint = "geteuid")]
+    private static partial uint EffectiveUserCall();
+
     [LibraryImport(Library, EntryPoint = "close", SetLastError = true)]
     private static partial int CloseCall(int descriptor);
 
@@ -173,6 +179,8 @@ internal static unsafe partial class Native
                 0xC000 => FileType.SocketStream,
                 _ => FileType.Unknown,
             };
+            Permissions = raw.Mode & ~TypeMask;
+            User = raw.User;
             Device = ((ulong)raw.DeviceMajor << 32) | raw.DeviceMinor;
             Inode = raw.Inode;
             Size = (long)raw.Size;
@@ -182,6 +190,12 @@ internal static unsafe partial class Native
         }
 
         public FileType Type { get; }
+
+        /// <summary>The permission bits.</summary>
+        public int Permissions { get; }
+
+        /// <summary>The number of the user whom it belongs to.</summary>
+        public uint User { get; }
 
         public ulong Device { get; }
 

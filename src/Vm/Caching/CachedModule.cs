@@ -1,0 +1,72 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Everheap.Vm.Compilation;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Caching;
+
+/// <summary>What a cache keeps of a module: that it is valid, with the features that it uses; and the images of its chunks.</summary>
+/// <param name="folder">The files.</param>
+/// <param name="key">The module's key.</param>
+internal sealed class CachedModule(CacheFolder folder, string key)
+{
+    private const string ValidityName = "valid";
+
+    /// <summary>A module's key: of its bytes, and of all that its compiled code depends on beside them.</summary>
+    public static string KeyOf(ReadOnlySpan<byte> moduleBytes)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(SHA256.HashData(moduleBytes));
+        hash.AppendData(typeof(CachedModule).Module.ModuleVersionId.ToByteArray());
+        hash.AppendData(Encoding.UTF8.GetBytes(string.Create(
+            CultureInfo.InvariantCulture, $"{Environment.Version}/{RuntimeInformation.ProcessArchitecture}/{RuntimeInformation.RuntimeIdentifier}")));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Whether the module is known to be valid.</summary>
+    /// <param name="features">Given the features that its validation saw.</param>
+    public bool IsValid(FeatureUses features)
+    {
+        if (folder.Read(key, ValidityName) is not byte[] content || !features.TryAdd(MemoryMarshal.Cast<byte, int>(content)))
+        {
+            return false;
+        }
+
+        folder.Touch(key);
+        return true;
+    }
+
+    /// <summary>Keeps that the module is valid.</summary>
+    public void MarkValid(FeatureUses features) => folder.Write(key, ValidityName, MemoryMarshal.AsBytes(features.Offsets));
+
+    /// <summary>A chunk; null where it is not kept.</summary>
+    public ChunkImage? ReadChunk(CodeOptions options, int chunk)
+    {
+        if (folder.Read(key, NameOf(options, chunk)) is not byte[] content || content.Length < sizeof(int))
+        {
+            return null;
+        }
+
+        int count = BinaryPrimitives.ReadInt32LittleEndian(content);
+        long imageStart = sizeof(int) * (count + 1L);
+        return count >= 0 && imageStart <= content.Length
+            ? new ChunkImage(content[(int)imageStart..], MemoryMarshal.Cast<byte, int>(content.AsSpan(sizeof(int), count * sizeof(int))).ToArray())
+            : null;
+    }
+
+    /// <summary>Keeps a chunk.</summary>
+    public void WriteChunk(CodeOptions options, int chunk, ChunkImage image)
+    {
+        var content = new byte[(sizeof(int) * (image.Called.Length + 1)) + image.Image.Length];
+        BinaryPrimitives.WriteInt32LittleEndian(content, image.Called.Length);
+        MemoryMarshal.AsBytes<int>(image.Called).CopyTo(content.AsSpan(sizeof(int)));
+        image.Image.CopyTo(content.AsSpan(sizeof(int) * (image.Called.Length + 1)));
+        folder.Write(key, NameOf(options, chunk), content);
+    }
+
+    private static string NameOf(CodeOptions options, int chunk) =>
+        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{chunk}");
+}
