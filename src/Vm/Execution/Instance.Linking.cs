@@ -33,8 +33,8 @@ internal sealed unsafe partial class Instance
         _compiler = Module.AcquireCode(Group.Options.CodeFor(addressing));
         if (before is not null)
         {
-            // A memory never shrinks: its code for one piece has run for the last time.
-            Module.ReleaseCode(before, isOutgrown: !Group.Options.AlternatesAddressing);
+            // A memory never shrinks: once it is reached by pages because it has grown, its code for one piece has run for the last time.
+            Module.ReleaseCode(before, isOutgrown: addressing == Addressing.Paged && !Group.Options.AlternatesAddressing);
         }
 
         _context->Functions = _compiler.Functions;
