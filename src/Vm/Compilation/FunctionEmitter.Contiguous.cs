@@ -21,6 +21,12 @@ internal sealed partial class FunctionEmitter
         ContextField(nameof(CodeContext.Last128)),
     ];
 
+    private readonly ContiguousPlan? _plan;
+
+    // The groups whose test, or mark, stands before what is emitted.
+    private readonly HashSet<AddressGroup> _testedGroups = [];
+    private readonly HashSet<AddressGroup> _markedGroups = [];
+    private readonly List<LocalBuilder> _lineBases = [];
     private LocalBuilder? _memory;
     private LocalBuilder? _dirtyMap;
 
@@ -42,76 +48,226 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private void EmitContiguousLoad(int offset, MemoryAccess access, LocalBuilder result)
+    private void EmitContiguousLoad(int position, in Instruction instruction, MemoryAccess access)
     {
-        EmitBoundsCheck(access.Size, offset);
-        EmitContiguousAddress();
-        EmitIndirectLoad(access, result);
-    }
-
-    private void EmitContiguousStore(Node address, Node value, in Instruction instruction, MemoryAccess access)
-    {
-        // The address may read the slot that the value is about to be computed into, so the address comes first.
-        EmitAddress(address, in instruction);
-        value = Reusable(value, _stack.Count + 1);
-        EmitBoundsCheck(access.Size, instruction.Offset);
-        if (MarksStores)
+        bool isTested = EmitGroupTest(position, in instruction, _stack.Count - 1);
+        Node address = Pop();
+        MaterialiseTrees();
+        int depth = _stack.Count;
+        LocalBuilder result = SlotLocal(depth, access.Type);
+        if (isTested && BaseFor(position) is null)
         {
-            EmitMarks(access.Size, instruction);
+            EmitContiguousAddress(() => EmitEffectiveAddress(address, 0), instruction.Immediate);
+        }
+        else
+        {
+            EffectiveAddress place = EmitPlace(position, address, in instruction);
+            if (!isTested)
+            {
+                EmitBoundsCheck(place, access.Size, instruction.Offset);
+            }
+
+            EmitContiguousAddress(place);
         }
 
-        EmitContiguousAddress();
+        EmitIndirectLoad(access, result);
+        Push(Node.Slot(access.Type, depth, isFromMemory: true));
+    }
+
+    private void EmitContiguousStore(int position, in Instruction instruction, MemoryAccess access)
+    {
+        bool isTested = EmitGroupTest(position, in instruction, _stack.Count - 2);
+        Node value = Pop();
+        Node address = Pop();
+        MaterialiseTrees();
+        EffectiveAddress place = EmitPlace(position, address, in instruction);
+        if (!isTested)
+        {
+            EmitBoundsCheck(place, access.Size, instruction.Offset);
+        }
+
+        if (MarksStores)
+        {
+            EmitMarks(position, place, access.Size, in instruction);
+        }
+
+        EmitContiguousAddress(place);
         EmitNode(value);
         EmitIndirectStore(access);
     }
 
-    private void EmitMarks(int size, in Instruction instruction)
+    // The local that holds the address of the group's head for the accesses that follow in a straight line; null where the access does without, or the head has not been emitted.
+    private LocalBuilder? BaseFor(int position)
     {
-        if (size > 1)
+        if (_form == CodeForm.Twin || _plan!.BoundsAt(position) is not { CertainMembers: > 1 } group || !_plan.MemberAt(position).IsCertain
+            || (group.Head != position && !_testedGroups.Contains(group)))
         {
-            if (1 << instruction.AlignmentExponent >= size)
+            return null;
+        }
+
+        while (_lineBases.Count <= group.NumberInLine)
+        {
+            _lineBases.Add(_il.DeclareLocal(typeof(long)));
+        }
+
+        return _lineBases[group.NumberInLine];
+    }
+
+    // Computes an access's address, unless the group's head has.
+    private EffectiveAddress EmitPlace(int position, Node address, in Instruction instruction)
+    {
+        LocalBuilder? lineBase = BaseFor(position);
+        if (lineBase is not null && _plan!.BoundsAt(position) is AddressGroup group && (group.Head != position || (group.IsWide && _testedGroups.Contains(group))))
+        {
+            return new EffectiveAddress(lineBase, _plan.MemberAt(position).Distance + instruction.Immediate);
+        }
+
+        if (IsWide(0))
+        {
+            EmitAddress(address, in instruction);
+            return new EffectiveAddress(AddressLocal, 0);
+        }
+
+        EmitEffectiveAddress(address, 0);
+        _il.Emit(OpCodes.Stloc, lineBase ?? AddressLocal);
+        return new EffectiveAddress(lineBase ?? AddressLocal, instruction.Immediate);
+    }
+
+    // Tests an access together with those of its group, if it is the group's head; says whether the access needs no test of its own any more. The twin is entered in the midst of groups, and
+    // where a group's test failed, so it tests each access by itself.
+    private bool EmitGroupTest(int position, in Instruction instruction, int addressDepth)
+    {
+        if (_plan!.BoundsAt(position) is not AddressGroup group)
+        {
+            return _plan.IsWithin(position);
+        }
+
+        if (group.Head != position)
+        {
+            return _testedGroups.Contains(group);
+        }
+
+        if (group.IsWide)
+        {
+            EmitWideTest(group, in instruction, addressDepth);
+        }
+
+        return _form != CodeForm.Twin && _testedGroups.Add(group) && group.IsWide;
+    }
+
+    private void EmitWideTest(AddressGroup group, in Instruction instruction, int addressDepth)
+    {
+        MaterialiseTrees();
+        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(group.Head), _stack.Count);
+        int site = AddSite(SiteKind.Access, instruction.Offset, saved.Select(entry => entry.Value), []);
+        if (_form == CodeForm.Twin)
+        {
+            Label resumed = _il.DefineLabel();
+            AddEntry(site, resumed, saved.Select(entry => entry.Node));
+            _il.MarkLabel(resumed);
+            return;
+        }
+
+        _testedGroups.Remove(group);
+        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        LocalBuilder head = EmitPlace(group.Head, _stack[addressDepth], in instruction).Base;
+        Label fails = _il.DefineLabel();
+        if (group.Lowest < 0)
+        {
+            _il.Emit(OpCodes.Ldloc, head);
+            EmitLong(-group.Lowest);
+            _il.Emit(OpCodes.Blt, fails);
+        }
+
+        EmitLastComparison(head, group.End);
+        EmitUnless(OpCodes.Ble, () =>
+        {
+            _il.MarkLabel(fails);
+            EmitLeave(site, [.. passing.Select(entry => entry.Node)]);
+        });
+    }
+
+    private void EmitBoundsCheck(EffectiveAddress place, int size, int instructionOffset)
+    {
+        EmitLastComparison(place.Base, place.Offset + size);
+        EmitTrapUnless(OpCodes.Ble, TrapKind.OutOfBoundsMemory, instructionOffset);
+    }
+
+    // Loads two numbers, of which the first is the larger one where something that ends so far above the address lies beyond the memory's end.
+    private void EmitLastComparison(LocalBuilder address, long end)
+    {
+        int size = end >= VectorBytes ? VectorBytes : end >= 8 ? 8 : end >= 4 ? 4 : end >= 2 ? 2 : 1;
+        _il.Emit(OpCodes.Ldloc, address);
+        if (end > size)
+        {
+            EmitLong(end - size);
+            _il.Emit(OpCodes.Add);
+        }
+
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, LastFields[int.Log2(size)]);
+    }
+
+    private void EmitContiguousAddress(EffectiveAddress place) => EmitContiguousAddress(() => _il.Emit(OpCodes.Ldloc, place.Base), place.Offset);
+
+    // The memory's base comes first and the offset last, as the processor adds them.
+    private void EmitContiguousAddress(Action address, long offset)
+    {
+        _il.Emit(OpCodes.Ldloc, _memory!);
+        address();
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        if (offset != 0)
+        {
+            EmitLong(offset);
+            _il.Emit(OpCodes.Conv_I);
+            _il.Emit(OpCodes.Add);
+        }
+    }
+
+    // Marks the pages of a store, or of its whole group, if it is the first. The twin is entered behind heads, so there each store marks its own.
+    private void EmitMarks(int position, EffectiveAddress place, int size, in Instruction instruction)
+    {
+        if (_form != CodeForm.Twin && _plan!.MarksAt(position) is { Members: > 1 } group
+            && (_plan.IsWithin(position) || _testedGroups.Contains(_plan.BoundsAt(position)!)))
+        {
+            if (group.Head == position)
             {
-                EmitMarkIfMisaligned(size);
+                _markedGroups.Add(group);
+                EffectiveAddress first = place.At(group.First - instruction.Immediate);
+                EmitPlaceInPage(first, (int)group.Span);
+                EmitUnless(OpCodes.Ble, () => EmitMark(first.At(group.Span - 1)));
+                EmitMark(first);
+                return;
             }
-            else
+
+            if (_markedGroups.Contains(group))
             {
-                EmitMark(size - 1);
+                return;
             }
         }
 
-        EmitMark(0);
+        if (size > 1 && 1 << instruction.AlignmentExponent >= size)
+        {
+            // It hardly ever straddles two pages: the second one is marked out of the way, without a call, so that it may come back.
+            EmitMisalignment(place, size);
+            EmitUnless(OpCodes.Brfalse, () => EmitMark(place.At(size - 1)));
+        }
+        else if (size > 1)
+        {
+            EmitMark(place.At(size - 1));
+        }
+
+        EmitMark(place);
     }
 
-    private void EmitBoundsCheck(int size, int offset)
-    {
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, LastFields[int.Log2(size)]);
-        EmitTrapUnless(OpCodes.Ble, TrapKind.OutOfBoundsMemory, offset);
-    }
-
-    private void EmitContiguousAddress()
-    {
-        _il.Emit(OpCodes.Ldloc, _memory!);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Add);
-    }
-
-    // A store that is said to be aligned hardly ever straddles two pages: its second page is marked out of the way, without a call, so that it may come back.
-    private void EmitMarkIfMisaligned(int size)
-    {
-        EmitMisalignment(size);
-        EmitUnless(OpCodes.Brfalse, () => EmitMark(size - 1));
-    }
-
-    private void EmitMark(int distance)
+    private void EmitMark(EffectiveAddress place)
     {
         _il.Emit(OpCodes.Ldloc, _dirtyMap!);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        if (distance != 0)
+        _il.Emit(OpCodes.Ldloc, place.Base);
+        if (place.Offset != 0)
         {
-            EmitLong(distance);
+            EmitLong(place.Offset);
             _il.Emit(OpCodes.Add);
         }
 

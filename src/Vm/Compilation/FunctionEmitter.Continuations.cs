@@ -149,6 +149,8 @@ internal sealed partial class FunctionEmitter
             _il.MarkLabel(frame.Target);
             SetStack(frame.Height, frame.Parameters);
             _begunGroups.Clear();
+            _testedGroups.Clear();
+            _markedGroups.Clear();
             _copyEnd = position;
             _isCopyEndReached = false;
             EmitTo(position + 1, frame.Position);

@@ -4,43 +4,52 @@ using Everheap.Engine;
 namespace Everheap.Vm.Compilation;
 
 /// <content>
-/// Access groups: the group's base address is translated before its first access, and is null where that fails for whatever reason (the page is not
-/// there, the group straddles two, it is misaligned, or the twin was entered in its midst). Each access then goes by the base, or by itself in a cold
-/// block, which may rejoin because it calls nothing.
+/// Groups of accesses in a memory that is reached by pages: where a group's bytes are is looked up at its head, and is null where that fails for whatever reason (the page is not there, or the
+/// group straddles two). Each access then goes by that, or by itself in a cold block, which may rejoin because it calls nothing. No page moves before the next call.
 /// </content>
 internal sealed partial class FunctionEmitter
 {
-    private readonly AccessGroups? _groups;
-    private readonly List<LocalBuilder> _groupBases = [];
-    private readonly HashSet<AccessGroup> _begunGroups = [];
+    // Accesses that lie far apart would often not share a page.
+    private static readonly GroupRules PageRules = new(CertainSpanMax: 256, LikelySpanMax: 64, EndsAtCalls: true, OnlyStores: false);
 
-    private AccessGroup? GroupAt(int position, Node address) =>
-        _groups?.At(position) is AccessGroup group && address.Kind == NodeKind.Local && address.Index == group.Local ? group : null;
+    private readonly AddressGroups? _groups;
+    private readonly Dictionary<int, LocalBuilder> _groupBases = [];
+    private readonly HashSet<AddressGroup> _begunGroups = [];
 
-    private LocalBuilder BaseOf(AccessGroup group)
+    // The twin is entered in the midst of groups, where nothing has been looked up.
+    private AddressGroup? GroupAt(int position) =>
+        _form != CodeForm.Twin && _groups?.At(position) is { Members: > 1 } group && (group.Head == position || _begunGroups.Contains(group)) ? group : null;
+
+    private LocalBuilder BaseOf(AddressGroup group)
     {
-        while (_groupBases.Count <= group.Number)
+        if (!_groupBases.TryGetValue(group.Number, out LocalBuilder? local))
         {
-            _groupBases.Add(_il.DeclareLocal(typeof(long)));
+            local = _il.DeclareLocal(typeof(long));
+            _groupBases.Add(group.Number, local);
         }
 
-        return _groupBases[group.Number];
+        return local;
     }
 
-    private void EmitGrouped(AccessGroup group, long offset, Action access, Action alone)
+    private void EmitGrouped(AddressGroup group, int position, Node address, Action access, Action alone)
     {
         LocalBuilder groupBase = BaseOf(group);
-        if (_begunGroups.Add(group))
+        if (group.Head == position)
         {
-            EmitGroupHead(group, groupBase);
+            _begunGroups.Add(group);
+            EmitGroupHead(group, address, groupBase, alone);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Ldloc, groupBase);
+            EmitAside(OpCodes.Brfalse, alone);
         }
 
         _il.Emit(OpCodes.Ldloc, groupBase);
-        EmitAside(OpCodes.Brfalse, alone);
-        _il.Emit(OpCodes.Ldloc, groupBase);
-        if (offset != 0)
+        long place = _groups!.MemberAt(position).Distance + _code.Instructions[position].Immediate - group.First;
+        if (place != 0)
         {
-            EmitLong(offset);
+            EmitLong(place);
             _il.Emit(OpCodes.Add);
         }
 
@@ -48,48 +57,40 @@ internal sealed partial class FunctionEmitter
         access();
     }
 
-    private void EmitGroupHead(AccessGroup group, LocalBuilder groupBase)
+    private void EmitGroupHead(AddressGroup group, Node address, LocalBuilder groupBase, Action alone)
     {
         Label fails = _il.DefineLabel();
-        Label done = _il.DefineLabel();
-        EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), group.Low);
+        EmitEffectiveAddress(address, 0);
         _il.Emit(OpCodes.Stloc, AddressLocal);
-        EmitEntry(group.HasStore ? TranslationWindow.StoreTableDistance : 0);
-        EmitPlaceInPage(group.Span);
-        _il.Emit(OpCodes.Bgt, fails);
-        if (group.Alignment > 1)
+        if (group.Lowest < 0)
         {
             _il.Emit(OpCodes.Ldloc, AddressLocal);
-            _il.Emit(OpCodes.Conv_I4);
-            EmitInt((int)((group.AlignedOffset - group.Low) & (group.Alignment - 1)));
-            _il.Emit(OpCodes.Add);
-            EmitInt(group.Alignment - 1);
-            _il.Emit(OpCodes.And);
-            _il.Emit(OpCodes.Brtrue, fails);
+            EmitLong(-group.Lowest);
+            _il.Emit(OpCodes.Blt, fails);
         }
 
+        if (group.First != 0)
+        {
+            _il.Emit(OpCodes.Ldloc, AddressLocal);
+            EmitLong(group.First);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Stloc, AddressLocal);
+        }
+
+        EmitEntry(group.HasStore ? TranslationWindow.StoreTableDistance : 0);
+        EmitPlaceInPage(new EffectiveAddress(AddressLocal, 0), (int)group.Span);
+        _il.Emit(OpCodes.Bgt, fails);
         _il.Emit(OpCodes.Ldloc, EntryLocal);
         EmitAside(OpCodes.Brfalse, () =>
         {
             _il.MarkLabel(fails);
             EmitLong(0);
             _il.Emit(OpCodes.Stloc, groupBase);
-            _il.Emit(OpCodes.Br, done);
+            alone();
         });
         _il.Emit(OpCodes.Ldloc, EntryLocal);
-        EmitEffectiveAddress(Node.Local(Modules.ValType.I32, group.Local), 0);
+        _il.Emit(OpCodes.Ldloc, AddressLocal);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stloc, groupBase);
-        _il.MarkLabel(done);
-    }
-
-    // The twin is entered after an access: what was translated before is not known any more.
-    private void ForgetGroupsAcross(int position)
-    {
-        foreach (AccessGroup group in _groups?.Across(position) ?? [])
-        {
-            EmitLong(0);
-            _il.Emit(OpCodes.Stloc, BaseOf(group));
-        }
     }
 }

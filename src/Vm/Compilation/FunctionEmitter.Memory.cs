@@ -16,6 +16,14 @@ internal sealed partial class FunctionEmitter
     private const int PageMask = PageSize - 1;
     private const int VectorBytes = 16;
 
+    /// <summary>An address in memory 0, in two parts.</summary>
+    /// <param name="Base">A local of 64 bits.</param>
+    /// <param name="Offset">What is added to it.</param>
+    private readonly record struct EffectiveAddress(LocalBuilder Base, long Offset)
+    {
+        public EffectiveAddress At(long distance) => this with { Offset = Offset + distance };
+    }
+
     private LocalBuilder? _address;
     private LocalBuilder? _entry;
 
@@ -26,19 +34,26 @@ internal sealed partial class FunctionEmitter
     private void EmitLoad(int position, in Instruction instruction)
     {
         MemoryAccess access = MemoryAccess.Of(instruction.Opcode);
+        if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
+        {
+            EmitContiguousLoad(position, in instruction, access);
+            return;
+        }
+
         Node address = Pop();
         MaterialiseTrees();
         int depth = _stack.Count;
         LocalBuilder result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
         long instructionOffset = instruction.Immediate;
-        if (GroupAt(position, address) is AccessGroup group)
+        if (GroupAt(position) is AddressGroup group)
         {
             Label loaded = _il.DefineLabel();
             Action miss = MissingLoad(position, offset, access, result, loaded);
             EmitGrouped(
                 group,
-                instruction.Immediate,
+                position,
+                address,
                 () => EmitIndirectLoad(access, result),
                 () =>
                 {
@@ -49,7 +64,7 @@ internal sealed partial class FunctionEmitter
                     _il.Emit(OpCodes.Br, loaded);
                 });
             _il.MarkLabel(loaded);
-            Push(Node.Slot(access.Type, depth));
+            Push(Node.Slot(access.Type, depth, isFromMemory: true));
         }
         else
         {
@@ -74,7 +89,10 @@ internal sealed partial class FunctionEmitter
         }
         else if (_style == AccessStyle.Contiguous)
         {
-            EmitContiguousLoad(offset, access, result);
+            var place = new EffectiveAddress(AddressLocal, 0);
+            EmitBoundsCheck(place, access.Size, offset);
+            EmitContiguousAddress(place);
+            EmitIndirectLoad(access, result);
         }
         else
         {
@@ -91,12 +109,18 @@ internal sealed partial class FunctionEmitter
             _il.MarkLabel(loaded);
         }
 
-        Push(Node.Slot(access.Type, depth));
+        Push(Node.Slot(access.Type, depth, isFromMemory: true));
     }
 
     private void EmitStore(int position, in Instruction instruction)
     {
         MemoryAccess access = MemoryAccess.Of(instruction.Opcode);
+        if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
+        {
+            EmitContiguousStore(position, in instruction, access);
+            return;
+        }
+
         Node value = Pop();
         Node address = Pop();
         MaterialiseTrees();
@@ -114,21 +138,16 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        if (_style == AccessStyle.Contiguous)
-        {
-            EmitContiguousStore(address, value, in instruction, access);
-            return;
-        }
-
         Label stored = _il.DefineLabel();
-        if (GroupAt(position, address) is AccessGroup group)
+        if (GroupAt(position) is AddressGroup group)
         {
             long instructionOffset = instruction.Immediate;
             value = Reusable(value, _stack.Count + 1);
             Action miss = MissingStore(position, offset, access, value, stored);
             EmitGrouped(
                 group,
-                instructionOffset,
+                position,
+                address,
                 () =>
                 {
                     EmitNode(value);
@@ -221,7 +240,7 @@ internal sealed partial class FunctionEmitter
         Label misses = _il.DefineLabel();
         if (alignedSize > 1)
         {
-            EmitMisalignment(alignedSize);
+            EmitMisalignment(new EffectiveAddress(AddressLocal, 0), alignedSize);
             _il.Emit(OpCodes.Brtrue, misses);
         }
 
@@ -260,26 +279,31 @@ internal sealed partial class FunctionEmitter
 
     private void EmitStraddleTest(int size, Action straddles)
     {
-        EmitPlaceInPage(size);
+        EmitPlaceInPage(new EffectiveAddress(AddressLocal, 0), size);
         EmitAside(OpCodes.Bgt, straddles);
     }
 
-    // Loads where in its page the address is, and the last place there at which so many bytes still fit.
-    private void EmitPlaceInPage(int size)
+    // Loads where in its page an address is, and the last place there at which so many bytes still fit.
+    private void EmitPlaceInPage(EffectiveAddress place, int size)
     {
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Conv_I4);
-        EmitInt(PageMask);
-        _il.Emit(OpCodes.And);
+        EmitLowBits(place, PageMask);
         EmitInt(PageSize - size);
     }
 
-    // Loads by how much the address is past a multiple of the size.
-    private void EmitMisalignment(int size)
+    // Loads by how much an address is past a multiple of the size.
+    private void EmitMisalignment(EffectiveAddress place, int size) => EmitLowBits(place, size - 1);
+
+    private void EmitLowBits(EffectiveAddress place, int mask)
     {
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.Emit(OpCodes.Ldloc, place.Base);
         _il.Emit(OpCodes.Conv_I4);
-        EmitInt(size - 1);
+        if ((place.Offset & mask) != 0)
+        {
+            EmitInt((int)(place.Offset & mask));
+            _il.Emit(OpCodes.Add);
+        }
+
+        EmitInt(mask);
         _il.Emit(OpCodes.And);
     }
 
@@ -295,11 +319,8 @@ internal sealed partial class FunctionEmitter
         int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, loaded, saved.Select(entry => entry.Node), () =>
-            {
-                EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset);
-                ForgetGroupsAcross(position);
-            }, skippedUnits: 1);
+            AddEntry(
+                site, loaded, saved.Select(entry => entry.Node), () => EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset), skippedUnits: 1);
         }
 
         List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
@@ -317,11 +338,12 @@ internal sealed partial class FunctionEmitter
         int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, stored, saved.Select(entry => entry.Node), () =>
-            {
-                EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset);
-                ForgetGroupsAcross(position);
-            }, skippedUnits: 1 + access.Type.Units);
+            AddEntry(
+                site,
+                stored,
+                saved.Select(entry => entry.Node),
+                () => EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset),
+                skippedUnits: 1 + access.Type.Units);
         }
 
         List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
@@ -362,6 +384,12 @@ internal sealed partial class FunctionEmitter
         }
 
         nodes.AddRange(saved.Select(entry => entry.Node));
+        EmitLeave(site, nodes);
+    }
+
+    // Goes on in the twin, at the site.
+    private void EmitLeave(int site, List<Node> nodes)
+    {
         EmitSave(site, SiteKind.Access, 0, nodes);
         _il.Emit(OpCodes.Ldarg_0);
         if (_form == CodeForm.Fast)

@@ -118,7 +118,7 @@ internal sealed partial class FunctionEmitter
         SaveReadersOf(depth);
         EmitNode(node);
         _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
-        _stack[depth] = Node.Slot(node.Type, depth);
+        _stack[depth] = Node.Slot(node.Type, depth, node.IsFromMemory);
     }
 
     /// <summary>Before a slot is assigned: an entry below that still reads it is computed first.</summary>
@@ -185,7 +185,7 @@ internal sealed partial class FunctionEmitter
         SaveReadersOf(depth);
         EmitNode(node);
         _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
-        return Node.Slot(node.Type, depth);
+        return Node.Slot(node.Type, depth, node.IsFromMemory);
     }
 
     private void EmitNode(Node node)

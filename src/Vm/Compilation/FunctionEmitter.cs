@@ -60,6 +60,7 @@ internal sealed partial class FunctionEmitter
     private readonly List<Action> _coldBlocks = [];
     private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
     private readonly LocalBuilder?[] _locals;
+    private readonly HashSet<int> _localsFromMemory = [];
     private LocalBuilder? _table;
 
     private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
@@ -73,7 +74,8 @@ internal sealed partial class FunctionEmitter
         _style = style;
         _il = il;
         _locals = new LocalBuilder?[code.Locals.Length];
-        _groups = style == AccessStyle.Grouped ? AccessGroups.Of(code) : null;
+        _groups = style == AccessStyle.Grouped && code.AccessCount > 0 && AddressWalk.Over(code) is List<AddressEvent> events ? AddressGroups.Of(code, events, PageRules) : null;
+        _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code) : null;
     }
 
     /// <summary>Compiles a function.</summary>
@@ -262,7 +264,7 @@ internal sealed partial class FunctionEmitter
                 EmitSelect();
                 break;
             case Opcode.LocalGet:
-                Push(Node.Local(_code.Locals[instruction.Index], instruction.Index));
+                Push(LocalNode(instruction.Index));
                 break;
             case Opcode.LocalSet or Opcode.LocalTee:
                 EmitLocalSet(in instruction);
@@ -373,11 +375,22 @@ internal sealed partial class FunctionEmitter
 
         EmitNode(value);
         StoreLocal(local);
+        if (value.IsFromMemory)
+        {
+            _localsFromMemory.Add(local);
+        }
+        else
+        {
+            _localsFromMemory.Remove(local);
+        }
+
         if (instruction.Opcode == Opcode.LocalTee)
         {
-            Push(Node.Local(_code.Locals[local], local));
+            Push(LocalNode(local));
         }
     }
+
+    private Node LocalNode(int local) => Node.Local(_code.Locals[local], local, _localsFromMemory.Contains(local));
 
     private void EmitGlobalSet(int global)
     {
@@ -393,22 +406,52 @@ internal sealed partial class FunctionEmitter
         Node condition = Pop();
         Node second = Pop();
         Node first = Pop();
-        SaveReadersOf(_stack.Count);
-        LocalBuilder slot = SlotLocal(_stack.Count, first.Type);
-        Label done = _il.DefineLabel();
+        int depth = _stack.Count;
+        SaveReadersOf(depth);
+        LocalBuilder slot = SlotLocal(depth, first.Type);
 
         // The trees may read the slot that is about to be assigned: the condition is computed first, and the second operand, which lies
         // deeper in the stack than the slot, reads other slots.
         LocalBuilder flag = Scratch(typeof(int));
         EmitNode(condition);
         _il.Emit(OpCodes.Stloc, flag);
+        if (condition is { Kind: not NodeKind.Constant, IsFromMemory: true } && first.Type is ValType.I32 or ValType.I64 && first.SlotMax <= depth)
+        {
+            EmitSelectByMask(flag, first, Reusable(second, depth + 1));
+            _il.Emit(OpCodes.Stloc, slot);
+        }
+        else
+        {
+            Label done = _il.DefineLabel();
+            EmitNode(first);
+            _il.Emit(OpCodes.Stloc, slot);
+            _il.Emit(OpCodes.Ldloc, flag);
+            _il.Emit(OpCodes.Brtrue, done);
+            EmitNode(second);
+            _il.Emit(OpCodes.Stloc, slot);
+            _il.MarkLabel(done);
+        }
+
+        Push(Node.Slot(first.Type, depth));
+    }
+
+    // Without a branch: in loops, the JIT makes no conditional moves, and a comparison with what was just loaded is often mispredicted.
+    private void EmitSelectByMask(LocalBuilder flag, Node first, Node second)
+    {
         EmitNode(first);
-        _il.Emit(OpCodes.Stloc, slot);
-        _il.Emit(OpCodes.Ldloc, flag);
-        _il.Emit(OpCodes.Brtrue, done);
         EmitNode(second);
-        _il.Emit(OpCodes.Stloc, slot);
-        _il.MarkLabel(done);
-        Push(Node.Slot(first.Type, _stack.Count));
+        _il.Emit(OpCodes.Xor);
+        _il.Emit(OpCodes.Ldloc, flag);
+        EmitInt(0);
+        _il.Emit(OpCodes.Cgt_Un);
+        _il.Emit(OpCodes.Neg);
+        if (first.Type == ValType.I64)
+        {
+            _il.Emit(OpCodes.Conv_I8);
+        }
+
+        _il.Emit(OpCodes.And);
+        EmitNode(second);
+        _il.Emit(OpCodes.Xor);
     }
 }

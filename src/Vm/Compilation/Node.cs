@@ -71,11 +71,16 @@ internal sealed class Node
     /// <summary>Whether the value depends on globals or the memory's size.</summary>
     public bool ReadsGlobals { get; private init; }
 
+    /// <summary>Whether the value comes from memory, as far as is known: what is compared with it is hard to foresee.</summary>
+    public bool IsFromMemory { get; private init; }
+
     public static Node Constant(ValType type, long bits, long highBits = 0) => new() { Kind = NodeKind.Constant, Type = type, Bits = bits, HighBits = highBits };
 
-    public static Node Local(ValType type, int index) => new() { Kind = NodeKind.Local, Type = type, Index = index };
+    public static Node Local(ValType type, int index, bool isFromMemory = false) =>
+        new() { Kind = NodeKind.Local, Type = type, Index = index, IsFromMemory = isFromMemory };
 
-    public static Node Slot(ValType type, int depth) => new() { Kind = NodeKind.Slot, Type = type, Index = depth, SlotMax = depth };
+    public static Node Slot(ValType type, int depth, bool isFromMemory = false) =>
+        new() { Kind = NodeKind.Slot, Type = type, Index = depth, SlotMax = depth, IsFromMemory = isFromMemory };
 
     public static Node Global(ValType type, int index) =>
         new() { Kind = NodeKind.Global, Type = type, Index = index, ReadsGlobals = true };
@@ -106,6 +111,7 @@ internal sealed class Node
         Depth = 1 + Math.Max(first.Depth, Math.Max(second?.Depth ?? 0, third?.Depth ?? 0)),
         SlotMax = Math.Max(first.SlotMax, Math.Max(second?.SlotMax ?? -1, third?.SlotMax ?? -1)),
         ReadsGlobals = first.ReadsGlobals || (second?.ReadsGlobals ?? false) || (third?.ReadsGlobals ?? false),
+        IsFromMemory = first.IsFromMemory || (second?.IsFromMemory ?? false),
     };
 
     public bool ReadsLocal(int index) => Kind switch
