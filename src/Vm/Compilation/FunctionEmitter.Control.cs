@@ -25,14 +25,14 @@ internal sealed partial class FunctionEmitter
                 bool isStored = AnyToMaterialise();
                 if (isStored)
                 {
-                    EmitNode(condition);
+                    EmitTested(condition);
                     _il.Emit(OpCodes.Stloc, flag);
                     MaterialiseAll();
                     _il.Emit(OpCodes.Ldloc, flag);
                 }
                 else
                 {
-                    EmitNode(condition);
+                    EmitTested(condition);
                 }
 
                 ControlFrame conditional = Open(position, in instruction, isLoop: false);
@@ -307,6 +307,7 @@ internal sealed partial class FunctionEmitter
 
             EmitNode(node);
             _il.Emit(OpCodes.Stloc, SlotLocal(height + index, types[index]));
+            NoteRotation(node, ~(height + index));
         }
     }
 
@@ -360,14 +361,14 @@ internal sealed partial class FunctionEmitter
         if (!IsFunctionLevel(depth) && !NeedsMove(depth))
         {
             frame.IsTargetUsed = true;
-            EmitNode(condition);
+            EmitTested(condition);
             _il.Emit(holds, frame.Target);
             return;
         }
 
         // The values are used on both ways.
         LocalBuilder flag = Scratch(IlType(condition.Type));
-        EmitNode(condition);
+        EmitTested(condition);
         _il.Emit(OpCodes.Stloc, flag);
         for (int position = _stack.Count - frame.BranchTypes.Length; position < _stack.Count; position++)
         {
@@ -386,7 +387,7 @@ internal sealed partial class FunctionEmitter
         Node index = Pop();
         int carried = FrameAt(depths[^1]).BranchTypes.Length;
         LocalBuilder flag = Scratch(typeof(int));
-        EmitNode(index);
+        EmitTested(index);
         _il.Emit(OpCodes.Stloc, flag);
         for (int position = _stack.Count - carried; position < _stack.Count; position++)
         {

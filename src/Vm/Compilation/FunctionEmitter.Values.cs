@@ -118,6 +118,7 @@ internal sealed partial class FunctionEmitter
         SaveReadersOf(depth);
         EmitNode(node);
         _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        NoteRotation(node, ~depth);
         _stack[depth] = Node.Slot(node.Type, depth, node.IsFromMemory);
     }
 
@@ -185,6 +186,7 @@ internal sealed partial class FunctionEmitter
         SaveReadersOf(depth);
         EmitNode(node);
         _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        NoteRotation(node, ~depth);
         return Node.Slot(node.Type, depth, node.IsFromMemory);
     }
 
@@ -261,11 +263,10 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        bool isArithmetic = node.Opcode is (>= Opcode.F32Add and <= Opcode.F32Div) or (>= Opcode.F64Add and <= Opcode.F64Div);
-        EmitOperand(node.First!, isArithmetic);
+        EmitOperand(node.Opcode, node.First!);
         if (node.Second is not null)
         {
-            EmitOperand(node.Second, isArithmetic);
+            EmitOperand(node.Opcode, node.Second);
         }
 
         if (node.Opcode == Opcode.F32DemoteF64 && node.First!.Opcode == Opcode.F64PromoteF32)
@@ -277,8 +278,15 @@ internal sealed partial class FunctionEmitter
         NumericInstructions.Emit(_il, node.Opcode);
     }
 
-    private void EmitOperand(Node node, bool isArithmetic)
+    private void EmitOperand(Opcode operation, Node node)
     {
+        if (Node.IsComparison(operation))
+        {
+            EmitTested(node);
+            return;
+        }
+
+        bool isArithmetic = operation is (>= Opcode.F32Add and <= Opcode.F32Div) or (>= Opcode.F64Add and <= Opcode.F64Div);
         if (isArithmetic && node.Kind == NodeKind.Constant)
         {
             double value = node.Type == ValType.F32 ? BitConverter.Int32BitsToSingle((int)node.Bits) : BitConverter.Int64BitsToDouble(node.Bits);

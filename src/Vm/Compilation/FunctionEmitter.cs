@@ -375,6 +375,7 @@ internal sealed partial class FunctionEmitter
 
         EmitNode(value);
         StoreLocal(local);
+        NoteRotation(value, local);
         if (value.IsFromMemory)
         {
             _localsFromMemory.Add(local);
@@ -413,7 +414,7 @@ internal sealed partial class FunctionEmitter
         // The trees may read the slot that is about to be assigned: the condition is computed first, and the second operand, which lies
         // deeper in the stack than the slot, reads other slots.
         LocalBuilder flag = Scratch(typeof(int));
-        EmitNode(condition);
+        EmitTested(condition);
         _il.Emit(OpCodes.Stloc, flag);
         if (condition is { Kind: not NodeKind.Constant, IsFromMemory: true } && first.Type is ValType.I32 or ValType.I64 && first.SlotMax <= depth)
         {
@@ -432,6 +433,8 @@ internal sealed partial class FunctionEmitter
             _il.MarkLabel(done);
         }
 
+        NoteRotation(first, ~depth);
+        NoteRotation(second, ~depth);
         Push(Node.Slot(first.Type, depth));
     }
 

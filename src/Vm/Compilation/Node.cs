@@ -74,6 +74,12 @@ internal sealed class Node
     /// <summary>Whether the value comes from memory, as far as is known: what is compared with it is hard to foresee.</summary>
     public bool IsFromMemory { get; private init; }
 
+    /// <summary>Whether the tree has a rotation, which is not one of a comparison's operands.</summary>
+    public bool HasRotation { get; private init; }
+
+    /// <summary>Whether an operator compares integers.</summary>
+    public static bool IsComparison(Opcode opcode) => opcode is >= Opcode.I32Eqz and <= Opcode.I64GeU;
+
     public static Node Constant(ValType type, long bits, long highBits = 0) => new() { Kind = NodeKind.Constant, Type = type, Bits = bits, HighBits = highBits };
 
     public static Node Local(ValType type, int index, bool isFromMemory = false) =>
@@ -110,6 +116,9 @@ internal sealed class Node
         HighBits = highBits,
         Depth = 1 + Math.Max(first.Depth, Math.Max(second?.Depth ?? 0, third?.Depth ?? 0)),
         SlotMax = Math.Max(first.SlotMax, Math.Max(second?.SlotMax ?? -1, third?.SlotMax ?? -1)),
+        HasRotation = !IsComparison(opcode)
+            && (opcode is Opcode.I32Rotl or Opcode.I32Rotr or Opcode.I64Rotl or Opcode.I64Rotr
+                || first.HasRotation || (second?.HasRotation ?? false) || (third?.HasRotation ?? false)),
         ReadsGlobals = first.ReadsGlobals || (second?.ReadsGlobals ?? false) || (third?.ReadsGlobals ?? false),
         IsFromMemory = first.IsFromMemory || (second?.IsFromMemory ?? false),
     };

@@ -292,7 +292,7 @@ internal static class NumericInstructions
                 Call(il, typeof(BitConverter), nameof(BitConverter.DoubleToInt64Bits), typeof(double));
                 break;
             case Opcode.F32ReinterpretI32:
-                Call(il, typeof(BitConverter), nameof(BitConverter.Int32BitsToSingle), typeof(int));
+                Call(il, typeof(Numerics), nameof(Numerics.F32ReinterpretI32), typeof(int));
                 break;
             case Opcode.F64ReinterpretI64:
                 Call(il, typeof(BitConverter), nameof(BitConverter.Int64BitsToDouble), typeof(long));

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Everheap.Vm.Execution;
 
@@ -11,6 +12,10 @@ internal static class Numerics
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static double F64OfBits(long bits) => BitConverter.Int64BitsToDouble(bits);
+
+    // The JIT of .NET 10 makes Int32BitsToSingle of a load of one or two bytes a load of four (dotnet/runtime, issue 133580). The way through a vector is the same move between registers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float F32ReinterpretI32(int bits) => Vector128.CreateScalarUnsafe(bits).AsSingle().ToScalar();
 
     // Rounded once: through double the value would be rounded twice.
     public static float F32ConvertI64U(ulong value) =>
