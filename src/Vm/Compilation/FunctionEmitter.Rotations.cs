@@ -4,9 +4,9 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Compilation;
 
 /// <content>
-/// The JIT of .NET 10 takes it that on x64 a rotation by a constant sets the zero flag, which it does not, and leaves out the test of its result (dotnet/runtime, issue 129288): <c>if (rotl(x, 5))</c> goes
-/// by whatever set the flag before. So what is tested and may be a rotation goes through instructions that set the flag, and that the JIT does not see through. In the hash functions that rotate, their
-/// state is hardly ever tested.
+/// The JIT of .NET 10 takes it that on x64 a rotation by a constant sets the zero flag, which it does not, and leaves out the test of its result (dotnet/runtime,
+/// issue 129288): <c>if (rotl(x, 5))</c> goes by whatever set the flag before. So what is tested and may be a rotation goes through instructions that set the flag, and
+/// that the JIT does not see through. In the hash functions that rotate, their state is hardly ever tested.
 /// </content>
 internal sealed partial class FunctionEmitter
 {

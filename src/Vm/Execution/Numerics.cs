@@ -13,7 +13,8 @@ internal static class Numerics
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static double F64OfBits(long bits) => BitConverter.Int64BitsToDouble(bits);
 
-    // The JIT of .NET 10 makes Int32BitsToSingle of a load of one or two bytes a load of four (dotnet/runtime, issue 133580). The way through a vector is the same move between registers.
+    // The JIT of .NET 10 makes Int32BitsToSingle of a load of one or two bytes a load of four (dotnet/runtime, issue 133580). The way through a vector is the same move
+    // between registers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float F32ReinterpretI32(int bits) => Vector128.CreateScalarUnsafe(bits).AsSingle().ToScalar();
 

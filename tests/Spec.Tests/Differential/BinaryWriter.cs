@@ -7,6 +7,9 @@ namespace Everheap.Spec.Tests.Differential;
 /// <summary>Writes the primitives of the binary format (core specification, section 5.2).</summary>
 internal sealed class BinaryWriter
 {
+    private const int NullableReference = 0x63;
+    private const int Reference = 0x64;
+
     private readonly List<byte> _bytes = [];
 
     public byte[] ToArray() => [.. _bytes];
@@ -81,8 +84,7 @@ internal sealed class BinaryWriter
         return Unsigned(utf8.Length).Bytes(utf8);
     }
 
-    /// <summary>A type that is one byte: no reference to a module's own type.</summary>
-    public BinaryWriter Type(ValType type) => Byte((int)type);
+    public BinaryWriter Type(ValType type) => type.IsConcrete ? Byte(type.IsNullable ? NullableReference : Reference).Signed(type.TypeIndex) : Byte((int)type);
 
     public BinaryWriter Types(ReadOnlySpan<ValType> types)
     {

@@ -5,6 +5,8 @@ namespace Everheap.Spec.Tests.Differential;
 /// <summary>Constants at which instructions tend to go wrong.</summary>
 internal static class EdgeValues
 {
+    private const int VectorBytes = 16;
+
     private static readonly int[] Words =
     [
         0, 1, -1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 127, 128, 255, 256, -128, -129, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0xFFF, 0x1000,
@@ -54,6 +56,8 @@ internal static class EdgeValues
                 return F32(isAny ? BitConverter.SingleToUInt32Bits((float)((random.NextDouble() - 0.5) * 1e4)) : Singles[random.Next(Singles.Length)]);
             case ValType.F64:
                 return F64(isAny ? BitConverter.DoubleToUInt64Bits((random.NextDouble() - 0.5) * 1e8) : Doubles[random.Next(Doubles.Length)]);
+            case ValType.V128:
+                return Vector(random);
             default:
                 return Default(type);
         }
@@ -66,8 +70,59 @@ internal static class EdgeValues
         ValType.I64 => I64(0),
         ValType.F32 => F32(0),
         ValType.F64 => F64(0),
-        _ => new Node { Opcode = Opcode.RefNull, Results = [type], Immediates = [(byte)type] },
+        ValType.V128 => new Node { Opcode = Opcode.V128Const, Results = [type], Immediates = new byte[VectorBytes] },
+        _ => new Node
+        {
+            Opcode = Opcode.RefNull,
+            Results = [type],
+            Immediates = BinaryWriter.BytesOf(writer => (type.IsConcrete ? writer.Signed(type.TypeIndex) : writer.Byte((int)type)).ToArray()),
+        },
     };
+
+    private static Node Vector(Random random)
+    {
+        var writer = new BinaryWriter();
+        switch (random.Next(5))
+        {
+            case 0:
+                for (int lane = 0; lane < VectorBytes; lane++)
+                {
+                    writer.Byte(Words[random.Next(Words.Length)]);
+                }
+
+                break;
+            case 1:
+                for (int lane = 0; lane < VectorBytes / sizeof(uint); lane++)
+                {
+                    writer.Fixed32(Singles[random.Next(Singles.Length)]);
+                }
+
+                break;
+            case 2:
+                for (int lane = 0; lane < VectorBytes / sizeof(ulong); lane++)
+                {
+                    writer.Fixed64(Doubles[random.Next(Doubles.Length)]);
+                }
+
+                break;
+            case 3:
+                for (int lane = 0; lane < VectorBytes / sizeof(uint); lane++)
+                {
+                    writer.Fixed32((uint)Words[random.Next(Words.Length)]);
+                }
+
+                break;
+            default:
+                for (int lane = 0; lane < VectorBytes / sizeof(ulong); lane++)
+                {
+                    writer.Fixed64((ulong)Wides[random.Next(Wides.Length)]);
+                }
+
+                break;
+        }
+
+        return new Node { Opcode = Opcode.V128Const, Results = [ValType.V128], Immediates = writer.ToArray() };
+    }
 
     public static Node I32(int value) => new() { Opcode = Opcode.I32Const, Results = [ValType.I32], Immediates = BinaryWriter.BytesOf(writer => writer.Signed(value)) };
 

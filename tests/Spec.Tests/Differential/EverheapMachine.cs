@@ -89,11 +89,11 @@ internal sealed class EverheapMachine : IDisposable
             {
                 int function = module.Exports.First(export => export.Name == call).Index;
                 observation.NoteCall(call, Call(ref group, heap, function), _host);
-                if (group.Instances[^1].Memory is LinearMemory memory)
+                foreach ((int index, LinearMemory memory) in group.Instances[^1].Memories.Index())
                 {
                     var contents = new byte[memory.Length];
                     memory.Read(0, contents);
-                    observation.NoteMemory(0, contents);
+                    observation.NoteMemory(index, contents);
                 }
             }
         }

@@ -243,6 +243,11 @@ internal sealed partial class FunctionGenerator
         int[] tables = [.. Enumerable.Range(0, _plan.Tables.Count).Where(table => _plan.Tables[table].ElementType == ValType.FuncRef)];
         List<Node> operands = Sequence(type.Parameters);
         ValType[] results = type.Results.ToArray();
+        if (Has(Features.FunctionReferences) && Chance(20))
+        {
+            return CallReference(type, operands);
+        }
+
         if (tables.Length == 0 || Chance(60))
         {
             return new Node { Opcode = Opcode.Call, Results = results, Operands = operands, Immediates = Index(function) };

@@ -8,13 +8,20 @@ internal sealed partial class FunctionGenerator
     private const int CanonicalNan32 = 0x7FC00000;
     private const long CanonicalNan64 = 0x7FF8000000000000;
 
-    /// <summary>How many locals at the end of a function's list serve <see cref="Canonical"/>, and nothing else: an f32, then an f64.</summary>
-    public const int ScratchLocals = 2;
+    private int SingleScratch => _function.Locals.Count - ScratchOf(_plan.Features).Length;
+
+    private int DoubleScratch => SingleScratch + 1;
+
+    private int VectorScratch => SingleScratch + 2;
+
+    /// <summary>The locals at the end of a function's list that serve to replace NaNs and to show values, and nothing else.</summary>
+    public static ValType[] ScratchOf(Features features) =>
+        (features & Features.Vectors) != 0 ? [ValType.F32, ValType.F64, ValType.V128] : [ValType.F32, ValType.F64];
 
     private int? LocalOf(ValType type)
     {
         var found = new List<int>();
-        for (int local = 0; local < _function.Locals.Count - ScratchLocals; local++)
+        for (int local = 0; local < SingleScratch; local++)
         {
             if (_function.Locals[local] == type)
             {
@@ -55,7 +62,7 @@ internal sealed partial class FunctionGenerator
     }
 
     private Node Select(ValType type) => type.IsReference || Chance(20)
-        ? new Node { Opcode = Opcode.SelectT, Results = [type], Operands = Sequence(type, type, ValType.I32), Immediates = [1, (byte)type] }
+        ? new Node { Opcode = Opcode.SelectT, Results = [type], Operands = Sequence(type, type, ValType.I32), Immediates = BinaryWriter.BytesOf(writer => writer.Unsigned(1).Type(type)) }
         : new Node { Opcode = Opcode.Select, Results = [type], Operands = Sequence(type, type, ValType.I32) };
 
     /// <summary>An operator with its operands; those that may trap get operands that mostly do not let them.</summary>
@@ -63,10 +70,11 @@ internal sealed partial class FunctionGenerator
     {
         if (type == ValType.I32 && Chance(4))
         {
-            return new Node { Opcode = Opcode.RefIsNull, Results = [ValType.I32], Operands = [Value(Chance(50) ? ValType.FuncRef : ValType.ExternRef)] };
+            ValType reference = OneOf([.. _plan.ValueTypes.Where(candidate => candidate.IsReference)]);
+            return new Node { Opcode = Opcode.RefIsNull, Results = [ValType.I32], Operands = [Value(reference)] };
         }
 
-        Operator chosen = OneOf(Operators.Giving(type));
+        Operator chosen = OneOf(Operators.Giving(type, Has(Features.Vectors)));
         List<Node> operands = Sequence(chosen.Parameters);
         switch (chosen.Opcode)
         {
@@ -87,9 +95,16 @@ internal sealed partial class FunctionGenerator
             case Opcode.F32Copysign or Opcode.F64Copysign:
                 operands = [Value(type), Canonical(Value(type))];
                 break;
+            case Opcode.F32x4Splat or Opcode.F64x2Splat:
+                operands = [Canonical(Value(chosen.Parameters[0]))];
+                break;
+            case Opcode.F32x4ReplaceLane or Opcode.F64x2ReplaceLane:
+                operands = [Value(ValType.V128), Canonical(Value(chosen.Parameters[1]))];
+                break;
         }
 
-        return new Node { Opcode = chosen.Opcode, Results = [type], Operands = operands };
+        var node = new Node { Opcode = chosen.Opcode, Results = [type], Operands = operands, Immediates = ImmediatesOf(chosen) };
+        return type == ValType.V128 ? CanonicalLanes(node) : node;
     }
 
     /// <summary>A number, or the canonical NaN in place of any that an operator has made: its bits are the machine's choice, and must not be seen.</summary>
@@ -102,7 +117,7 @@ internal sealed partial class FunctionGenerator
         }
 
         bool isSingle = type == ValType.F32;
-        int scratch = _function.Locals.Count - ScratchLocals + (isSingle ? 0 : 1);
+        int scratch = isSingle ? SingleScratch : DoubleScratch;
         return Node.Of(
             Opcode.Select,
             type,

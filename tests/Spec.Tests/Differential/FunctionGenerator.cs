@@ -45,6 +45,8 @@ internal sealed partial class FunctionGenerator
         generator.AddSequence(body, function.Root.Results, statementPercent: 30);
     }
 
+    private bool Has(Features feature) => (_plan.Features & feature) != 0;
+
     private bool Chance(int percent) => _random.Next(100) < percent;
 
     private T OneOf<T>(IReadOnlyList<T> items) => items[_random.Next(items.Count)];
@@ -119,13 +121,15 @@ internal sealed partial class FunctionGenerator
         }
 
         _depth++;
-        Node node = type is ValType.FuncRef or ValType.ExternRef
+        Node node = type.IsReference
             ? Choose(
                 () => Leaf(type),
                 (30, () => Leaf(type)),
                 (20, () => TableGet(type)),
                 (10, () => CallGiving([type])),
                 (8, () => BlockGiving([type])),
+                (type == ValType.FuncRef ? 5 : 0, () => AnyFunctionType() is ValType narrower ? Value(narrower) : null),
+                (4, () => TryCatch([type])),
                 (8, () => Select(type)),
                 (5, () => Tee(type)),
                 (5, () => type == ValType.ExternRef ? CallHost(HostInterface.MakeExtern) : null))
@@ -134,6 +138,9 @@ internal sealed partial class FunctionGenerator
                 (18, () => Leaf(type)),
                 (46, () => Compute(type)),
                 (12, () => Load(type)),
+                (6, () => Atomic(type)),
+                (5, () => TryCatch([type])),
+                (1, () => TailCall([type])),
                 (8, () => BlockGiving([type])),
                 (6, () => CallGiving([type])),
                 (3, () => Select(type)),
@@ -157,6 +164,11 @@ internal sealed partial class FunctionGenerator
             return new Node { Opcode = Opcode.GlobalGet, Results = [type], Immediates = Index(global) };
         }
 
+        if (type.IsConcrete)
+        {
+            return FunctionLeaf(type);
+        }
+
         return type == ValType.FuncRef && Chance(75)
             ? new Node { Opcode = Opcode.RefFunc, Results = [type], Immediates = Index(AnyFunction()) }
             : EdgeValues.Constant(type, _random);
@@ -177,6 +189,11 @@ internal sealed partial class FunctionGenerator
             (25, () => SetLocal(AnyType())),
             (10, SetGlobal),
             (18, Store),
+            (6, AtomicStore),
+            (6, () => TryCatch([])),
+            (5, Throw),
+            (2, () => TailCall([])),
+            (5, NullBranch),
             (8, CallAndKeep),
             (10, () => BlockGiving([])),
             (7, CountedLoop),
@@ -196,18 +213,30 @@ internal sealed partial class FunctionGenerator
     private static Node Drop(Node value) => new() { Opcode = Opcode.Drop, Operands = [value], Results = value.Results[..^1] };
 
     /// <summary>Shows a value to the host.</summary>
-    private Node Log()
-    {
-        ValType type = AnyType();
-        return Show(Value(type));
-    }
+    private Node Log() => Show(Value(AnyType()), VectorScratch);
 
-    /// <summary>Shows the last of the values that a node leaves to the host; those in front of it stay.</summary>
-    public static Node Show(Node node, bool isFixed = false)
+    /// <summary>Shows the last of the values that a node leaves to the host; those in front of it stay. Of references to functions and exceptions, it shows whether they are null.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="vectorScratch">A local of type v128, where the module has vectors.</param>
+    /// <param name="isFixed">Whether shrinking leaves it alone.</param>
+    public static Node Show(Node node, int vectorScratch, bool isFixed = false)
     {
         ValType type = node.Results[^1];
         ValType[] rest = node.Results[..^1];
-        if (type == ValType.FuncRef)
+        if (type == ValType.V128)
+        {
+            node = new Node { Opcode = Opcode.LocalSet, Results = rest, Operands = [node], Immediates = Index(vectorScratch), IsFixed = isFixed };
+            for (int lane = 0; lane < 2; lane++)
+            {
+                Node vector = new() { Opcode = Opcode.LocalGet, Results = [ValType.V128], Immediates = Index(vectorScratch) };
+                Node half = new() { Opcode = Opcode.I64x2ExtractLane, Results = [ValType.I64], Operands = [vector], Immediates = [(byte)lane] };
+                node = new Node { Opcode = Opcode.Call, Results = rest, Operands = [node, half], Immediates = Index(HostInterface.LogI64), IsFixed = isFixed };
+            }
+
+            return node;
+        }
+
+        if (type.IsReference && type != ValType.ExternRef)
         {
             node = new Node { Opcode = Opcode.RefIsNull, Results = [.. rest, ValType.I32], Operands = [node], IsFixed = isFixed };
             type = ValType.I32;

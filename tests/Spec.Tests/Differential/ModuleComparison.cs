@@ -29,11 +29,14 @@ internal sealed class ModuleComparison : IDisposable
     /// <summary>What has been done so far.</summary>
     public string Summary => string.Create(
         CultureInfo.InvariantCulture,
-        $"{_modules:N0} modules of {_bytes:N0} bytes; {_returned:N0} calls returned, {_trapped:N0} trapped, {_hostCalls:N0} calls of the host; {_ours.Captures:N0} captures, {_ours.Resumes:N0} taken up by another instance");
+        $"{_modules:N0} modules of {_bytes:N0} bytes; {_returned:N0} calls returned, {_trapped:N0} trapped, {_hostCalls:N0} calls of the host; "
+        + $"{_ours.Captures:N0} captures, {_ours.Resumes:N0} taken up by another instance");
 
     /// <summary>Runs the module of a seed.</summary>
+    /// <param name="seed">The seed.</param>
+    /// <param name="waysOf">The ways to run it.</param>
     /// <returns>What is different, with the module made as small as it will be; null where nothing is.</returns>
-    public string? DifferenceOf(int seed, IReadOnlyList<RunWay> ways)
+    public string? DifferenceOf(int seed, Func<ModulePlan, IEnumerable<RunWay>> waysOf)
     {
         if (++_modulesOfTheWitness > ModulesOfAWitnessMax)
         {
@@ -42,7 +45,7 @@ internal sealed class ModuleComparison : IDisposable
             _witness = new WasmtimeMachine();
         }
 
-        ModulePlan plan = ModuleGenerator.Generate(seed);
+        ModulePlan plan = ModuleGenerator.Generate(seed, Features.All);
         byte[] bytes = ModuleWriter.Write(plan);
         if (_witness.WhyInvalid(bytes) is string why)
         {
@@ -56,7 +59,7 @@ internal sealed class ModuleComparison : IDisposable
         _trapped += expected.Trapped;
         _hostCalls += expected.HostCalls;
         Module module = Module.Decode(bytes);
-        foreach (RunWay way in ways)
+        foreach (RunWay way in waysOf(plan))
         {
             if (expected.DifferenceFrom(RunOurs(plan, module, way)) is string difference)
             {

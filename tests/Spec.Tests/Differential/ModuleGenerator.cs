@@ -15,40 +15,56 @@ internal sealed class ModuleGenerator
     private const int LocalsMax = 8;
     private const int ProbesMax = 4;
 
+    private static readonly ValType[] UsualTypes =
+    [
+        ValType.I32, ValType.I32, ValType.I32, ValType.I32, ValType.I64, ValType.I64, ValType.I64, ValType.F32, ValType.F32, ValType.F64, ValType.F64, ValType.FuncRef, ValType.ExternRef,
+    ];
+
     private readonly Random _random;
     private readonly ModulePlan _plan;
     private readonly List<int> _callable = [];
 
-    private ModuleGenerator(int seed)
+    private ModuleGenerator(int seed, Features allowed)
     {
         _random = new Random(seed);
-        _plan = new ModulePlan
+        Features features = Features.None;
+        foreach (Features feature in Enum.GetValues<Features>().Where(feature => System.Numerics.BitOperations.IsPow2((int)feature)))
         {
-            ValueTypes =
-            [
-                ValType.I32, ValType.I32, ValType.I32, ValType.I32, ValType.I64, ValType.I64, ValType.I64, ValType.F32, ValType.F32, ValType.F64, ValType.F64,
-                ValType.FuncRef, ValType.ExternRef,
-            ],
-        };
+            features |= Chance(45) ? feature & allowed : 0;
+        }
+
+        _plan = new ModulePlan { Features = features, ValueTypes = [.. UsualTypes] };
+        if (Has(Features.Vectors))
+        {
+            _plan.ValueTypes.AddRange([ValType.V128, ValType.V128, ValType.V128, ValType.V128]);
+        }
+
+        if (Has(Features.Exceptions))
+        {
+            _plan.ValueTypes.Add(ValType.ExnRef);
+        }
     }
 
     /// <summary>Makes a module.</summary>
-    public static ModulePlan Generate(int seed)
+    /// <param name="seed">What it is made of.</param>
+    /// <param name="allowed">What it may use; it uses some of it.</param>
+    public static ModulePlan Generate(int seed, Features allowed)
     {
-        var generator = new ModuleGenerator(seed);
+        var generator = new ModuleGenerator(seed, allowed);
         generator.Generate();
         return generator._plan;
     }
 
     private void Generate()
     {
+        DeclareTypes();
         DeclareMemories();
         DeclareTables();
         DeclareFunctions();
         DeclareGlobals();
         DeclareSegments();
         int declared = _plan.Functions.Count;
-        int budget = OneOf<int>([40, 80, 80, 150]);
+        int budget = OneOf<int>([40, 40, 80, 80, 80, 150, 400]);
         for (int index = 0; index < declared; index++)
         {
             FunctionGenerator.Fill(_plan, _plan.Functions[index], _random, budget);
@@ -68,6 +84,8 @@ internal sealed class ModuleGenerator
         AddObserver();
     }
 
+    private bool Has(Features feature) => (_plan.Features & feature) != 0;
+
     private bool Chance(int percent) => _random.Next(100) < percent;
 
     private T OneOf<T>(IReadOnlyList<T> items) => items[_random.Next(items.Count)];
@@ -83,12 +101,28 @@ internal sealed class ModuleGenerator
         return types;
     }
 
+    private void DeclareTypes()
+    {
+        for (int count = Has(Features.FunctionReferences) ? _random.Next(1, 3) : 0; count > 0; count--)
+        {
+            var type = new FunctionType(AnyTypes(2), AnyTypes(2));
+            ValType reference = ValTypes.Concrete(_plan.TypeIndexOf(type));
+            _plan.FunctionReferenceTypes.Add(reference);
+            _plan.ValueTypes.AddRange([reference, reference]);
+        }
+
+        for (int count = Has(Features.Exceptions) ? _random.Next(1, 4) : 0; count > 0; count--)
+        {
+            _plan.Tags.Add(AnyTypes(3));
+        }
+    }
+
     private void DeclareMemories()
     {
-        if (Chance(95))
+        for (int count = Has(Features.MultipleMemories) ? _random.Next(1, 4) : Chance(95) ? 1 : 0; count > 0; count--)
         {
             int minimum = Chance(8) ? LargeMemoryPages : OneOf<int>([0, 1, 1, 1, 2, 3]);
-            _plan.Memories.Add(new MemoryPlan(minimum, minimum + _random.Next(4)));
+            _plan.Memories.Add(new MemoryPlan(minimum, minimum + _random.Next(4), Has(Features.Memory64) && Chance(60)));
         }
     }
 
@@ -97,7 +131,8 @@ internal sealed class ModuleGenerator
         for (int count = OneOf<int>([0, 1, 1, 2, 3]); count > 0; count--)
         {
             int minimum = _random.Next(TableElementsMax);
-            _plan.Tables.Add(new TablePlan(Chance(70) ? ValType.FuncRef : ValType.ExternRef, minimum, minimum + _random.Next(6)));
+            ValType type = Chance(70) ? ValType.FuncRef : Chance(40) && _plan.FunctionReferenceTypes.Count > 0 ? OneOf(_plan.FunctionReferenceTypes) : ValType.ExternRef;
+            _plan.Tables.Add(new TablePlan(type, minimum, minimum + _random.Next(6), Has(Features.Memory64) && Chance(40)));
         }
     }
 
@@ -105,8 +140,10 @@ internal sealed class ModuleGenerator
     {
         for (int count = _random.Next(2, 6); count > 0; count--)
         {
-            var type = new FunctionType(AnyTypes(4), AnyTypes(3));
-            List<ValType> locals = [.. type.Parameters, .. AnyTypes(LocalsMax), ValType.I32, ValType.F32, ValType.F64];
+            FunctionType type = Chance(40) && _plan.FunctionReferenceTypes.Count > 0
+                ? _plan.Types[OneOf(_plan.FunctionReferenceTypes).TypeIndex]
+                : new FunctionType(AnyTypes(4), AnyTypes(3));
+            List<ValType> locals = [.. type.Parameters, .. AnyTypes(LocalsMax), ValType.I32, .. FunctionGenerator.ScratchOf(_plan.Features)];
             AddFunction(type, locals, exportName: null);
         }
 
@@ -131,11 +168,55 @@ internal sealed class ModuleGenerator
         }
     }
 
+    /// <summary>A constant expression of several instructions, where the module has these.</summary>
+    private Node ExtendedConstantOf(ValType type, int depth)
+    {
+        int? global = _plan.Globals.FindIndex(candidate => candidate.Type == type && !candidate.IsMutable) is >= 0 and int index ? index : null;
+        if (global is int own && Chance(30))
+        {
+            return new Node { Opcode = Opcode.GlobalGet, Results = [type], Immediates = Index(HostInterface.Globals.Count + own) };
+        }
+
+        if (depth == 0 || Chance(30))
+        {
+            return EdgeValues.Constant(type, _random);
+        }
+
+        Opcode opcode = type == ValType.I32 ? OneOf<Opcode>([Opcode.I32Add, Opcode.I32Sub, Opcode.I32Mul]) : OneOf<Opcode>([Opcode.I64Add, Opcode.I64Sub, Opcode.I64Mul]);
+        return Node.Of(opcode, type, ExtendedConstantOf(type, depth - 1), ExtendedConstantOf(type, depth - 1));
+    }
+
+    /// <summary>The offset of an active segment.</summary>
+    private Node OffsetOf(bool is64, int value)
+    {
+        Node offset = is64 ? EdgeValues.I64(value) : EdgeValues.I32(value);
+        if (!Has(Features.ExtendedConstants) || Chance(30))
+        {
+            return offset;
+        }
+
+        int part = _random.Next(-100, 100);
+        return is64
+            ? Node.Of(Opcode.I64Sub, ValType.I64, EdgeValues.I64(value + (long)part), EdgeValues.I64(part))
+            : Node.Of(Opcode.I32Add, ValType.I32, EdgeValues.I32(value - part), EdgeValues.I32(part));
+    }
+
     private Node ConstantOf(ValType type)
     {
         if (type == ValType.FuncRef && Chance(70))
         {
             return new Node { Opcode = Opcode.RefFunc, Results = [type], Immediates = Index(OneOf(_callable)) };
+        }
+
+        if (type.IsConcrete)
+        {
+            int[] found = [.. _callable.Where(function => _plan.TypeIndexOf(_plan.FunctionTypeOf(function)) == type.TypeIndex)];
+            return found.Length > 0 && Chance(70) ? new Node { Opcode = Opcode.RefFunc, Results = [type], Immediates = Index(OneOf(found)) } : EdgeValues.Default(type);
+        }
+
+        if (Has(Features.ExtendedConstants) && type is ValType.I32 or ValType.I64 && Chance(60))
+        {
+            return ExtendedConstantOf(type, depth: 3);
         }
 
         int imported = HostInterface.Globals.ToList().FindIndex(global => global.Type == type);
@@ -151,7 +232,7 @@ internal sealed class ModuleGenerator
             if (_plan.Tables[table].ElementType == ValType.FuncRef)
             {
                 int length = Math.Min(_plan.Tables[table].Minimum + (Chance(1) ? 1 : 0), SegmentElementsMax);
-                _plan.Elements.Add(new ElementPlan(SegmentMode.Active, table, EdgeValues.I32(0), AnyFunctions(length)));
+                _plan.Elements.Add(new ElementPlan(SegmentMode.Active, table, OffsetOf(_plan.Tables[table].Is64, 0), AnyFunctions(length)));
             }
         }
 
@@ -166,10 +247,11 @@ internal sealed class ModuleGenerator
         {
             var bytes = new byte[_random.Next(40)];
             _random.NextBytes(bytes);
-            long room = _plan.Memories[0].Bytes - bytes.Length;
+            int memory = _random.Next(_plan.Memories.Count);
+            long room = _plan.Memories[memory].Bytes - bytes.Length;
             bool isActive = Chance(50) && (room >= 0 || Chance(1));
-            Node? offset = isActive ? EdgeValues.I32(Chance(98) ? _random.Next((int)Math.Max(room + 1, 1)) : (int)room + 1) : null;
-            _plan.Data.Add(new DataPlan(isActive ? SegmentMode.Active : SegmentMode.Passive, 0, offset, bytes));
+            Node? offset = isActive ? OffsetOf(_plan.Memories[memory].Is64, Chance(98) ? _random.Next((int)Math.Max(room + 1, 1)) : (int)room + 1) : null;
+            _plan.Data.Add(new DataPlan(isActive ? SegmentMode.Active : SegmentMode.Passive, memory, offset, bytes));
         }
     }
 
@@ -188,22 +270,21 @@ internal sealed class ModuleGenerator
     private void AddEntry(string name, int function, (int Table, int Element)? element)
     {
         FunctionType type = _plan.FunctionTypeOf(function);
-        Node[] arguments = [.. type.Parameters.ToArray().Select(parameter =>
-            parameter == ValType.FuncRef && Chance(70) ? new Node { Opcode = Opcode.RefFunc, Results = [parameter], Immediates = Index(OneOf(_callable)) } : EdgeValues.Constant(parameter, _random))];
+        Node[] arguments = [.. type.Parameters.ToArray().Select(ConstantOf)];
         Node node = element is (int table, int at)
             ? new Node
             {
                 Opcode = Opcode.CallIndirect,
                 Results = type.Results.ToArray(),
-                Operands = [.. arguments, EdgeValues.I32(at)],
+                Operands = [.. arguments, _plan.Tables[table].Is64 ? EdgeValues.I64(at) : EdgeValues.I32(at)],
                 Immediates = BinaryWriter.BytesOf(writer => writer.Unsigned(_plan.TypeIndexOf(type)).Unsigned(table)),
             }
             : new Node { Opcode = Opcode.Call, Results = type.Results.ToArray(), Operands = [.. arguments], Immediates = Index(function) };
-        List<Node> body = AddFunction(new FunctionType([], []), [], name).Root.Bodies[0];
+        List<Node> body = AddFunction(new FunctionType([], []), [.. EntryLocals], name).Root.Bodies[0];
         body.Add(new Node { Opcode = Opcode.GlobalSet, Operands = [EdgeValues.I32(OneOf<int>([20, 60, 200, 500]))], Immediates = Index(FuelGlobal), IsFixed = true });
         while (node.Results.Length > 0)
         {
-            node = FunctionGenerator.Show(node);
+            node = FunctionGenerator.Show(node, vectorScratch: 0);
         }
 
         body.Add(node);
@@ -225,30 +306,36 @@ internal sealed class ModuleGenerator
     private void AddObserver()
     {
         const string Name = "observe";
-        List<Node> body = AddFunction(new FunctionType([], []), [], Name).Root.Bodies[0];
+        List<Node> body = AddFunction(new FunctionType([], []), [.. EntryLocals], Name).Root.Bodies[0];
         for (int global = 0; global < _plan.GlobalCount; global++)
         {
-            body.Add(FunctionGenerator.Show(new Node { Opcode = Opcode.GlobalGet, Results = [_plan.GlobalTypeOf(global).ValueType], Immediates = Index(global) }, isFixed: true));
+            body.Add(FunctionGenerator.Show(new Node { Opcode = Opcode.GlobalGet, Results = [_plan.GlobalTypeOf(global).ValueType], Immediates = Index(global) }, vectorScratch: 0, isFixed: true));
         }
 
-        if (_plan.Memories.Count > 0)
+        for (int memory = 0; memory < _plan.Memories.Count; memory++)
         {
-            body.Add(FunctionGenerator.Show(new Node { Opcode = Opcode.MemorySize, Results = [ValType.I32], Immediates = [0] }, isFixed: true));
+            body.Add(FunctionGenerator.Show(
+                new Node { Opcode = Opcode.MemorySize, Results = [_plan.Memories[memory].AddressType], Immediates = Index(memory) }, vectorScratch: 0, isFixed: true));
         }
 
         for (int table = 0; table < _plan.Tables.Count; table++)
         {
-            body.Add(FunctionGenerator.Show(new Node { Opcode = Opcode.TableSize, Results = [ValType.I32], Immediates = Index(table) }, isFixed: true));
-            for (int element = 0; element < _plan.Tables[table].Minimum; element++)
+            TablePlan plan = _plan.Tables[table];
+            body.Add(FunctionGenerator.Show(new Node { Opcode = Opcode.TableSize, Results = [plan.IndexType], Immediates = Index(table) }, vectorScratch: 0, isFixed: true));
+            for (int element = 0; element < plan.Minimum; element++)
             {
-                Node get = new() { Opcode = Opcode.TableGet, Results = [_plan.Tables[table].ElementType], Operands = [EdgeValues.I32(element)], Immediates = Index(table) };
-                body.Add(FunctionGenerator.Show(get, isFixed: true));
+                Node index = plan.Is64 ? EdgeValues.I64(element) : EdgeValues.I32(element);
+                body.Add(FunctionGenerator.Show(
+                    new Node { Opcode = Opcode.TableGet, Results = [plan.ElementType], Operands = [index], Immediates = Index(table) }, vectorScratch: 0, isFixed: true));
             }
         }
 
         _plan.Calls.Insert(_plan.Calls.Count(call => call.StartsWith("call", StringComparison.Ordinal)), Name);
         _plan.Calls.Add(Name);
     }
+
+    // What is called from outside has a local for vectors only.
+    private ValType[] EntryLocals => Has(Features.Vectors) ? [ValType.V128] : [];
 
     private static byte[] Index(int index) => BinaryWriter.BytesOf(writer => writer.Unsigned(index));
 }

@@ -21,11 +21,18 @@ internal sealed class FunctionPlan
 }
 
 /// <summary>A table; each has a maximum, as the two machines' own would differ.</summary>
-internal sealed record TablePlan(ValType ElementType, int Minimum, int Maximum);
+internal sealed record TablePlan(ValType ElementType, int Minimum, int Maximum, bool Is64 = false)
+{
+    /// <summary>The type of its indices.</summary>
+    public ValType IndexType => Is64 ? ValType.I64 : ValType.I32;
+}
 
 /// <summary>A memory in pages; each has a maximum, as the two machines' own would differ.</summary>
-internal sealed record MemoryPlan(int Minimum, int Maximum)
+internal sealed record MemoryPlan(int Minimum, int Maximum, bool Is64 = false)
 {
+    /// <summary>The type of its addresses.</summary>
+    public ValType AddressType => Is64 ? ValType.I64 : ValType.I32;
+
     /// <summary>Its initial length in bytes.</summary>
     public long Bytes => (long)Minimum * 65536;
 }
@@ -83,7 +90,16 @@ internal sealed class ModulePlan
         : Functions[function - HostInterface.Functions.Count].Type;
 
     /// <summary>The types of values to choose from, the likelier ones several times.</summary>
-    public required IReadOnlyList<ValType> ValueTypes { get; init; }
+    public required List<ValType> ValueTypes { get; init; }
+
+    /// <summary>What the module uses.</summary>
+    public required Features Features { get; init; }
+
+    /// <summary>The types of the values of its exceptions, by tag.</summary>
+    public List<ValType[]> Tags { get; } = [];
+
+    /// <summary>The concrete types of references to functions to choose from.</summary>
+    public List<ValType> FunctionReferenceTypes { get; } = [];
 
     /// <summary>The start function, or null.</summary>
     public int? Start { get; set; }

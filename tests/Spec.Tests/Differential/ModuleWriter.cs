@@ -7,6 +7,8 @@ internal static class ModuleWriter
 {
     private const int FunctionForm = 0x60;
     private const int EmptyBlock = 0x40;
+    private const int HasMaximum = 1;
+    private const int Is64 = 4;
 
     /// <summary>The module's bytes.</summary>
     /// <exception cref="InvalidOperationException">A branch names a block that is not around it: a tree that was cut into.</exception>
@@ -18,6 +20,11 @@ internal static class ModuleWriter
             plan.TypeIndexOf(import.Type);
         }
 
+        foreach (ValType[] tag in plan.Tags)
+        {
+            plan.TypeIndexOf(new FunctionType(tag, []));
+        }
+
         byte[] functions = Section(3, plan.Functions, (section, function) => section.Unsigned(plan.TypeIndexOf(function.Type)));
         byte[] code = Section(10, plan.Functions, (section, function) => WriteFunction(section, plan, function));
         var module = new BinaryWriter();
@@ -25,8 +32,10 @@ internal static class ModuleWriter
         module.Bytes(Section(1, plan.Types, (section, type) => section.Byte(FunctionForm).Types(type.Parameters).Types(type.Results)));
         module.Bytes(WriteImports(plan));
         module.Bytes(functions);
-        module.Bytes(Section(4, plan.Tables, (section, table) => section.Type(table.ElementType).Byte(1).Unsigned(table.Minimum).Unsigned(table.Maximum)));
-        module.Bytes(Section(5, plan.Memories, (section, memory) => section.Byte(1).Unsigned(memory.Minimum).Unsigned(memory.Maximum)));
+        module.Bytes(Section(4, plan.Tables, (section, table) =>
+            section.Type(table.ElementType).Byte(HasMaximum | (table.Is64 ? Is64 : 0)).Unsigned(table.Minimum).Unsigned(table.Maximum)));
+        module.Bytes(Section(5, plan.Memories, (section, memory) => section.Byte(HasMaximum | (memory.Is64 ? Is64 : 0)).Unsigned(memory.Minimum).Unsigned(memory.Maximum)));
+        module.Bytes(Section(13, plan.Tags, (section, tag) => section.Byte(0).Unsigned(plan.TypeIndexOf(new FunctionType(tag, [])))));
         module.Bytes(Section(6, plan.Globals, (section, global) =>
         {
             section.Type(global.Type).Byte(global.IsMutable ? 1 : 0);
@@ -184,22 +193,54 @@ internal static class ModuleWriter
 
         foreach (Node target in node.Targets)
         {
-            int at = labels.LastIndexOf(target);
-            writer.Unsigned(at >= 0 ? labels.Count - 1 - at : throw new InvalidOperationException("a branch to a block that is not around it"));
+            writer.Unsigned(DepthOf(target, labels));
         }
 
         writer.Bytes(node.Immediates);
+    }
+
+    private static int DepthOf(Node target, List<Node> labels)
+    {
+        int at = labels.LastIndexOf(target);
+        return at >= 0 ? labels.Count - 1 - at : throw new InvalidOperationException("a branch to a block that is not around it");
+    }
+
+    private static void WriteCatches(BinaryWriter writer, CatchPlan[] clauses, List<Node> labels)
+    {
+        writer.Unsigned(clauses.Length);
+        foreach (CatchPlan clause in clauses)
+        {
+            writer.Byte((int)clause.Kind);
+            if (clause.Kind is CatchKind.Catch or CatchKind.CatchRef)
+            {
+                writer.Unsigned(clause.Tag);
+            }
+
+            writer.Unsigned(DepthOf(clause.Target, labels));
+        }
     }
 
     private static void WriteBlock(BinaryWriter writer, ModulePlan plan, Node block, List<Node> labels)
     {
         if (block.Parameters.Length == 0 && block.Results.Length <= 1)
         {
-            writer.Byte(block.Results.Length == 0 ? EmptyBlock : (int)block.Results[0]);
+            if (block.Results.Length == 0)
+            {
+                writer.Byte(EmptyBlock);
+            }
+            else
+            {
+                writer.Type(block.Results[0]);
+            }
         }
         else
         {
             writer.Signed(plan.TypeIndexOf(new FunctionType(block.Parameters, block.Results)));
+        }
+
+        if (block.Opcode == Opcode.TryTable)
+        {
+            WriteCatches(writer, block.Catches, labels);
         }
 
         labels.Add(block);

@@ -1,3 +1,4 @@
+using Everheap.Engine;
 using Everheap.Vm.Execution;
 
 namespace Everheap.Spec.Tests.Differential;
@@ -5,6 +6,9 @@ namespace Everheap.Spec.Tests.Differential;
 /// <summary>The ways in which modules are run.</summary>
 internal static class RunWays
 {
+    private const int FirstResumeMax = 12;
+    private const int SecondResume = 7;
+
     private static readonly RunWay InOnePiece = new("in one piece", new InstanceOptions(), []);
     private static readonly RunWay ByPages = new("by pages", new InstanceOptions { IsAlwaysPaged = true }, []);
 
@@ -23,16 +27,24 @@ internal static class RunWays
     /// <summary>All of them.</summary>
     public static IReadOnlyList<RunWay> All { get; } = [InOnePiece, ByPages, Captured, CapturedAtTimes, CapturedByPages, Evicted];
 
-    /// <summary>Those for the module of a seed: one without captures, and one with.</summary>
-    public static IEnumerable<RunWay> For(int seed)
+    /// <summary>
+    /// Those for the module of a seed: one without captures, one with, taken up by another instance at captures that depend on the seed; and one that evicts, where there
+    /// is enough to evict.
+    /// </summary>
+    public static IEnumerable<RunWay> For(int seed, ModulePlan plan)
     {
         yield return (seed & 1) == 0 ? InOnePiece : ByPages;
-        yield return ((uint)seed / 2 % 4) switch
+        RunWay captured = ((uint)seed / 2 % 4) switch
         {
-            0 => Captured,
-            1 => CapturedAtTimes,
-            2 => CapturedByPages,
-            _ => Evicted,
+            0 or 1 => Captured,
+            2 => CapturedAtTimes,
+            _ => CapturedByPages,
         };
+        int first = 1 + (int)((uint)seed / 8 % FirstResumeMax);
+        yield return captured with { ResumesAt = [first, first * SecondResume] };
+        if (plan.Memories.Any(memory => memory.Bytes > HeapStoreOptions.ResidentBytesMin))
+        {
+            yield return Evicted;
+        }
     }
 }

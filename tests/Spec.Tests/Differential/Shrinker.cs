@@ -3,8 +3,8 @@ using Everheap.Vm.Modules;
 namespace Everheap.Spec.Tests.Differential;
 
 /// <summary>
-/// Makes a module smaller as long as something about it stays: takes out calls, whole bodies, statements, puts constants or parts of theirs in the place of instructions. What it makes may be
-/// no valid module now and then; whoever is asked about it has to say no to those.
+/// Makes a module smaller as long as something about it stays: takes out calls, whole bodies, statements, puts constants or parts of theirs in the place of
+/// instructions. What it makes may be no valid module now and then; whoever is asked about it has to say no to those.
 /// </summary>
 internal sealed class Shrinker
 {

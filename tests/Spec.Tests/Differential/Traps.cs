@@ -1,14 +1,19 @@
 namespace Everheap.Spec.Tests.Differential;
 
-/// <summary>The words in which either machine's traps are compared.</summary>
+/// <summary>The words in which either machine's traps are compared. Places are not: which one Wasmtime names depends on how well it compiles.</summary>
 internal static class Traps
 {
     /// <summary>The host's function failed.</summary>
     public const string Host = "the host failed";
 
+    private const string NullReference = "null reference";
+
     /// <summary>A trap of Wasmtime in the official suite's words. It says of an undefined element that the table is too short.</summary>
-    public static string Of(Wasmtime.TrapCode code) => code switch
+    public static string Of(Wasmtime.TrapException trap) => trap.Type switch
     {
+        Wasmtime.TrapCode.Undefined when trap.Message.Contains("thrown Wasm exception", StringComparison.Ordinal) => "uncaught exception",
+        Wasmtime.TrapCode.NullReference => NullReference,
+        Wasmtime.TrapCode.HeapMisaligned => "unaligned atomic",
         Wasmtime.TrapCode.MemoryOutOfBounds => "out of bounds memory access",
         Wasmtime.TrapCode.TableOutOfBounds => "out of bounds table access",
         Wasmtime.TrapCode.IndirectCallToNull => "uninitialized element",
@@ -18,9 +23,14 @@ internal static class Traps
         Wasmtime.TrapCode.BadConversionToInteger => "invalid conversion to integer",
         Wasmtime.TrapCode.Unreachable => "unreachable",
         Wasmtime.TrapCode.StackOverflow => "call stack exhausted",
-        _ => code.ToString(),
+        Wasmtime.TrapCode other => other.ToString(),
     };
 
     /// <summary>A trap of ours in the words that both have.</summary>
-    public static string Of(string trap) => trap == "undefined element" ? "out of bounds table access" : trap;
+    public static string Of(string trap) => trap switch
+    {
+        "undefined element" => "out of bounds table access",
+        "null function reference" or "null exception reference" => NullReference,
+        _ => trap,
+    };
 }

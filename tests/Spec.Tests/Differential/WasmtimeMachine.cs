@@ -10,7 +10,19 @@ internal sealed class WasmtimeMachine : IDisposable
     private readonly Wasmtime.Engine _engine;
     private readonly HostState _host = new();
 
-    public WasmtimeMachine() => _engine = new Wasmtime.Engine(new Config().WithMaximumStackSize(StackBytes).WithOptimizationLevel(OptimizationLevel.Speed));
+    /// <summary>Prepares to run.</summary>
+    /// <param name="level">How well it compiles.</param>
+    public WasmtimeMachine(OptimizationLevel level = OptimizationLevel.Speed) => _engine = new Wasmtime.Engine(new Config()
+        .WithMaximumStackSize(StackBytes)
+        .WithOptimizationLevel(level)
+        .WithSIMD(true)
+        .WithTailCalls(true)
+        .WithExceptions(true)
+        .WithFunctionReferences(true)
+        .WithGc(true)
+        .WithMultiMemory(true)
+        .WithMemory64(true)
+        .WithWasmThreads(true));
 
     /// <summary>Why a module is not valid, or null.</summary>
     public string? WhyInvalid(byte[] module) => Module.Validate(_engine, module);
@@ -59,7 +71,7 @@ internal sealed class WasmtimeMachine : IDisposable
 
     public void Dispose() => _engine.Dispose();
 
-    private static string Describe(WasmtimeException exception) => exception is TrapException trap ? Traps.Of(trap.Type)
+    private static string Describe(WasmtimeException exception) => exception is TrapException trap ? Traps.Of(trap)
         : exception.InnerException is HostFailure ? Traps.Host
         : exception.Message;
 
