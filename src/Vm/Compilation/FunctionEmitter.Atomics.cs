@@ -98,7 +98,9 @@ internal sealed partial class FunctionEmitter
         });
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, again, saved.Select(entry => entry.Node));
+            Label resumed = _il.DefineLabel();
+            AddEntry(site, resumed, saved.Select(entry => entry.Node));
+            _il.MarkLabel(resumed);
         }
 
         int time = _stack.Count - 1;

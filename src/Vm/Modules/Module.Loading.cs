@@ -8,7 +8,7 @@ public sealed partial class Module
 {
     private const int StreamChunkBytes = 1 << 16;
 
-    /// <summary>Decodes and validates a module in the binary format of WebAssembly 2.0 without vectors.</summary>
+    /// <summary>Decodes and validates a module in the binary format of WebAssembly 3.0 (docs/webassembly.md says what else is understood).</summary>
     /// <param name="bytes">The module, whole. It is kept, not copied: it must not be changed any more.</param>
     /// <param name="cache">Where its compiled code is kept, and that it is valid; null for nowhere.</param>
     /// <returns>The module. Cost: linear in the module's size, about 20 ms per MiB.</returns>
@@ -58,7 +58,7 @@ public sealed partial class Module
     {
         ArgumentNullException.ThrowIfNull(stream);
         long expected = stream.CanSeek ? stream.Length - stream.Position : 0;
-        byte[] bytes = new byte[Math.Clamp(expected + 1, StreamChunkBytes, bytesMax + 1L)];
+        byte[] bytes = new byte[Math.Min(Math.Max(expected + 1, StreamChunkBytes), bytesMax + 1L)];
         int length = 0;
         while (true)
         {
