@@ -13,7 +13,7 @@ namespace Everheap.Engine.Tests.Fuzzing;
 [NonParallelizable]
 internal sealed class StoreFuzzTests
 {
-    private const int Cases = 2_000;
+    private const int Cases = 1_000;
     private const int CasesLong = 500_000;
 
     /// <summary>Managed memory that a case may take in all. The most is taken by a catalog that says it has all the slots for checkpoints there can be.</summary>

@@ -23,7 +23,7 @@ internal sealed class StoreCrashTests
 
     private static readonly CrashFlavour[] Flavours = Enum.GetValues<CrashFlavour>();
 
-    private static int[] Seeds => TestSeeds.Take(4);
+    private static int[] Seeds => TestSeeds.Take(2);
 
     private static int[] FewSeeds => TestSeeds.Take(2);
 

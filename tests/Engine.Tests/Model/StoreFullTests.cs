@@ -13,7 +13,7 @@ internal sealed class StoreFullTests
     private const int Rounds = 12;
     private const int OperationsOfARound = 100;
 
-    private static int[] Seeds => TestSeeds.Take(6);
+    private static int[] Seeds => TestSeeds.Take(4);
 
     [TestCaseSource(nameof(Seeds))]
     public void Want_of_room_loses_nothing_and_latches_nothing(int seed)

@@ -10,7 +10,7 @@ internal sealed class StoreRunTests
     private const int Rounds = 30;
     private const int OperationsOfARound = 100;
 
-    private static int[] Seeds => TestSeeds.Take(4);
+    private static int[] Seeds => TestSeeds.Take(2);
 
     [TestCaseSource(nameof(Seeds))]
     public void A_store_stays_equal_to_its_model(int seed)

@@ -12,7 +12,7 @@ namespace Everheap.Engine.Tests.Transfer;
 [TestFixture]
 internal sealed class MutatedStreamTests
 {
-    private const int Inputs = 3_000;
+    private const int Inputs = 1_500;
     private const int InputsLong = 1_000_000;
     private const int VerifyEvery = 500;
     private const int PagesOfHeaps = 12;

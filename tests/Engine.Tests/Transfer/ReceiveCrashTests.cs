@@ -13,7 +13,7 @@ namespace Everheap.Engine.Tests.Transfer;
 internal sealed class ReceiveCrashTests
 {
     private const int Pages = 120;
-    private const int ImagesPerCrash = 2;
+    private const int ImagesPerCrash = 1;
     private const int MetStride = 4;
     private const int IosMin = 60;
     private const long SaveIntervalBytes = 16 * 4096;
