@@ -8,7 +8,7 @@ const string Usage = """
     usage: build.ps1 COMMAND
 
       build           build the whole solution in Release
-      test [ARGS]     run all tests, project after project; ARGS go to dotnet test (for example --filter NAME)
+      test [ARGS]     run all tests, two projects at a time; ARGS go to dotnet test (for example --filter NAME)
       bench           run every benchmark in its smoke size (well under a minute each)
       bench --full    run every benchmark in the size that docs/benchmarks.md reports
       api             write src/Engine/PublicAPI.Unshipped.txt anew, after the public API was changed on purpose
@@ -31,8 +31,8 @@ switch (args[0])
     case "build":
         return Dotnet(["build", "Everheap.slnx", "-c", "Release", .. rest]);
     case "test":
-        // -m:1: one project after another, because crash and guest tests keep every core busy on their own.
-        return Dotnet(["test", "-c", "Release", "-m:1", .. rest]);
+        // -m:2: two projects at a time. Most of them keep one core busy and then wait, for a process or a medium; none shares files or ports with another.
+        return Dotnet(["test", "-c", "Release", "-m:2", .. rest]);
     case "bench":
         foreach ((string project, string fullSize) in benchmarks)
         {
