@@ -33,7 +33,7 @@ internal sealed class AddressGroups
     /// <param name="events">What a walk over it met.</param>
     /// <param name="rules">What may be in one group.</param>
     /// <param name="isLeftOut">Says of which accesses nothing has to be done.</param>
-    public static AddressGroups Of(FunctionCode code, List<AddressEvent> events, GroupRules rules, Func<AddressEvent, bool>? isLeftOut = null)
+    public static AddressGroups Of(FunctionCode code, IReadOnlyList<AddressEvent> events, GroupRules rules, Func<AddressEvent, bool>? isLeftOut = null)
     {
         var groups = new AddressGroups(code, rules);
         int[] calls = [.. events.Where(groups.IsCall).Select(met => met.Position)];

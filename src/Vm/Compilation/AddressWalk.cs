@@ -33,6 +33,12 @@ internal enum AddressEventKind
 /// <param name="Value">An access's address, without its offset.</param>
 internal readonly record struct AddressEvent(AddressEventKind Kind, int Position, AddressValue Value);
 
+/// <summary>How a value came about: an operator of two others.</summary>
+/// <param name="Opcode">The operator.</param>
+/// <param name="First">Its first operand.</param>
+/// <param name="Second">Its second one.</param>
+internal readonly record struct AddressDefinition(Opcode Opcode, AddressValue First, AddressValue Second);
+
 /// <summary>
 /// Numbers the values of a function from which the addresses of its memory accesses are computed: equal numbers stand for equal values (Alpern, Wegman, Zadeck, "Detecting Equality of
 /// Variables in Programs", 1988), here in one pass over the structured code. A local has a new number behind whatever may have assigned it.
@@ -49,20 +55,36 @@ internal sealed class AddressWalk
     private readonly List<AddressValue> _stack = [];
     private readonly Dictionary<int, AddressValue> _locals = [];
     private readonly Dictionary<int, AddressValue> _globals = [];
-    private readonly Dictionary<(Opcode Opcode, AddressValue First, AddressValue Second), int> _numbers = [];
+    private readonly Dictionary<AddressDefinition, int> _numbers = [];
+    private readonly Dictionary<int, AddressDefinition> _definitions = [];
+    private readonly Dictionary<int, StripLoop> _strips = [];
+    private readonly bool _isPaged;
     private readonly List<(int Local, AddressValue Before)> _assignments = [];
     private readonly List<(int Position, int Assignments)> _scopes = [];
     private int _lastNumber;
     private int _steps;
+    private StripFinder? _finder;
 
-    private AddressWalk(FunctionCode code) => _code = code;
+    private AddressWalk(FunctionCode code, bool isPaged)
+    {
+        _code = code;
+        _isPaged = isPaged;
+    }
+
+    /// <summary>What it meets, in the order of the code.</summary>
+    public IReadOnlyList<AddressEvent> Events => _events;
+
+    /// <summary>The loops that can go by strips, by position.</summary>
+    public IReadOnlyDictionary<int, StripLoop> Strips => _strips;
 
     /// <summary>Walks over a function.</summary>
-    /// <returns>What it meets, in the order of the code, or null where nothing is known: it gave up, or memory 0 has addresses of 64 bits.</returns>
-    public static List<AddressEvent>? Over(FunctionCode code)
+    /// <param name="code">The function, which accesses memory 0.</param>
+    /// <param name="isPaged">Whether the memory is reached by pages.</param>
+    /// <returns>Null where nothing is known: it gave up, or memory 0 has addresses of 64 bits.</returns>
+    public static AddressWalk? Over(FunctionCode code, bool isPaged)
     {
-        var walk = new AddressWalk(code);
-        return !code.Module.Memories[0].Is64 && walk.Run() ? walk._events : null;
+        var walk = new AddressWalk(code, isPaged);
+        return !code.Module.Memories[0].Is64 && walk.Run() ? walk : null;
     }
 
     private bool Run()
@@ -85,7 +107,7 @@ internal sealed class AddressWalk
                     position = PositionBeforeEnd(position);
                     break;
                 case Opcode.BrIf:
-                    Pop();
+                    PopCondition();
                     Meet(AddressEventKind.Branch, position);
                     break;
                 default:
@@ -113,7 +135,7 @@ internal sealed class AddressWalk
     {
         if (instruction.Opcode == Opcode.If)
         {
-            Pop();
+            PopCondition();
         }
 
         if (!instruction.BlockType.ParametersIn(_code.Module).IsEmpty)
@@ -134,7 +156,15 @@ internal sealed class AddressWalk
                     Assign(_code.Instructions[inside].Index, Unknown(ulong.MaxValue));
                 }
             }
+
+            _finder = StripFinder.Begin(_code, position, _definitions, ValueOf);
         }
+    }
+
+    private void PopCondition()
+    {
+        AddressValue condition = Pop();
+        _finder?.Branch(condition);
     }
 
     // From one arm of an if to the other, which begins as the first did.
@@ -157,6 +187,15 @@ internal sealed class AddressWalk
         _scopes.RemoveAt(_scopes.Count - 1);
         Meet(AddressEventKind.Close, position);
         ref readonly Instruction opening = ref _code.Instructions[start];
+        if (_finder?.Position == start)
+        {
+            if (_finder.End(_isPaged) is StripLoop strip)
+            {
+                _strips.Add(start, strip);
+            }
+
+            _finder = null;
+        }
 
         // A loop is left at its end alone; the end of a block or an if is reached from elsewhere, too.
         if (opening.Opcode != Opcode.Loop)
@@ -207,11 +246,15 @@ internal sealed class AddressWalk
             case Opcode.LocalGet:
                 _stack.Add(ValueOf(instruction.Index));
                 break;
-            case Opcode.LocalSet:
-                Assign(instruction.Index, Pop());
-                break;
-            case Opcode.LocalTee:
-                Assign(instruction.Index, Pop());
+            case Opcode.LocalSet or Opcode.LocalTee:
+                AddressValue assigned = Pop();
+                _finder?.Assign(instruction.Index, assigned);
+                Assign(instruction.Index, assigned);
+                if (opcode == Opcode.LocalSet)
+                {
+                    break;
+                }
+
                 _stack.Add(_locals[instruction.Index]);
                 break;
             case Opcode.GlobalGet:
@@ -272,6 +315,7 @@ internal sealed class AddressWalk
 
         // Further memories are reached by calls.
         Meet(instruction.Index == 0 ? AddressEventKind.Access : AddressEventKind.Call, position, address);
+        _finder?.Access(position, address);
     }
 
     private void StepOverCall(int position, FunctionType type)
@@ -377,10 +421,12 @@ internal sealed class AddressWalk
                 return Moved(first, -second.Distance);
         }
 
-        if (!_numbers.TryGetValue((opcode, first, second), out int number))
+        var definition = new AddressDefinition(opcode, first, second);
+        if (!_numbers.TryGetValue(definition, out int number))
         {
             number = ++_lastNumber;
-            _numbers.Add((opcode, first, second), number);
+            _numbers.Add(definition, number);
+            _definitions.Add(number, definition);
         }
 
         return new AddressValue(number, 0, MaxOf(opcode, first, second));

@@ -21,11 +21,11 @@ internal sealed class ContiguousPlan
     private readonly AddressGroups? _marks;
     private readonly HashSet<int> _within = [];
 
-    private ContiguousPlan(FunctionCode code)
+    private ContiguousPlan(FunctionCode code, IReadOnlyList<AddressEvent>? events)
     {
         _code = code;
         _leastBytes = (ulong)code.Module.Memories[0].Limits.Minimum * LinearMemory.WasmPageBytes;
-        if (AddressWalk.Over(code) is List<AddressEvent> events)
+        if (events is not null)
         {
             _bounds = AddressGroups.Of(code, events, BoundsRules, IsWithin);
 
@@ -41,7 +41,9 @@ internal sealed class ContiguousPlan
     }
 
     /// <summary>Plans a function's accesses. It has some.</summary>
-    public static ContiguousPlan Of(FunctionCode code) => new(code);
+    /// <param name="code">The function.</param>
+    /// <param name="events">What a walk over it met, or null.</param>
+    public static ContiguousPlan Of(FunctionCode code, IReadOnlyList<AddressEvent>? events) => new(code, events);
 
     /// <summary>Whether an access lies within the memory's least size, whatever it is given.</summary>
     public bool IsWithin(int position) => _within.Contains(position);

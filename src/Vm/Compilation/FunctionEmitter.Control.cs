@@ -17,6 +17,11 @@ internal sealed partial class FunctionEmitter
                 return position + 1;
             case Opcode.Loop:
                 MaterialiseAll();
+                if (_strips?.TryGetValue(position, out StripLoop? strip) == true && _strip is null)
+                {
+                    return EmitStripLoop(position, in instruction, strip);
+                }
+
                 OpenLoop(position, in instruction);
                 return position + 1;
             case Opcode.If:

@@ -34,6 +34,12 @@ internal sealed partial class FunctionEmitter
     private void EmitLoad(int position, in Instruction instruction)
     {
         MemoryAccess access = MemoryAccess.Of(instruction.Opcode);
+        if (StreamAt(position) is StripMember stream)
+        {
+            EmitStreamLoad(stream, in instruction, access);
+            return;
+        }
+
         if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
         {
             EmitContiguousLoad(position, in instruction, access);
@@ -115,6 +121,12 @@ internal sealed partial class FunctionEmitter
     private void EmitStore(int position, in Instruction instruction)
     {
         MemoryAccess access = MemoryAccess.Of(instruction.Opcode);
+        if (StreamAt(position) is StripMember stream)
+        {
+            EmitStreamStore(stream, in instruction, access);
+            return;
+        }
+
         if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
         {
             EmitContiguousStore(position, in instruction, access);

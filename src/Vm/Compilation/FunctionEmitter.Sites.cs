@@ -28,9 +28,9 @@ internal sealed partial class FunctionEmitter
 
     private int AddSite(SiteKind kind, int offset, IEnumerable<SiteValue> values, ValType[] results)
     {
-        if (_form == CodeForm.Continuation)
+        if (_form == CodeForm.Continuation || _sitesOfStrip >= 0)
         {
-            return _sites.FindIndex(site => site.Kind == kind && site.Offset == offset);
+            return _sites.FindIndex(Math.Max(_sitesOfStrip, 0), site => site.Kind == kind && site.Offset == offset);
         }
 
         SiteValue[] units = SiteValue.ToUnits(values);

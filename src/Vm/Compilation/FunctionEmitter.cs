@@ -74,8 +74,11 @@ internal sealed partial class FunctionEmitter
         _style = style;
         _il = il;
         _locals = new LocalBuilder?[code.Locals.Length];
-        _groups = style == AccessStyle.Grouped && code.AccessCount > 0 && AddressWalk.Over(code) is List<AddressEvent> events ? AddressGroups.Of(code, events, PageRules) : null;
-        _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code) : null;
+        bool isPaged = compiler.Addressing == Addressing.Paged;
+        AddressWalk? walk = style is AccessStyle.Grouped or AccessStyle.Contiguous && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
+        _groups = style == AccessStyle.Grouped && walk is not null ? AddressGroups.Of(code, walk.Events, PageRules) : null;
+        _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
+        _strips = form == CodeForm.Twin ? null : walk?.Strips;
     }
 
     /// <summary>Compiles a function.</summary>
