@@ -38,7 +38,7 @@ internal sealed unsafe class CompiledChunk
             new AssemblyName(string.Create(CultureInfo.InvariantCulture, $"Everheap.Compiled.{first}")), typeof(object).Assembly);
         var methods = new MethodBuilder[end - first];
         var target = new CodeType(
-            CodeType.BeginAssembly(assembly), TypeName, function => function >= first && function < end ? methods[function - first] : null);
+            CodeType.BeginAssembly(assembly), TypeName, function => function >= first && function < end && !compiler.IsLarge(function) ? methods[function - first] : null);
 
         // In this order, so that a method's number in the assembly follows from the function's.
         for (int function = first; function < end; function++)
@@ -53,7 +53,7 @@ internal sealed unsafe class CompiledChunk
             emit(target, methods[function - first].GetILGenerator(), function);
         }
 
-        EmitFill(target, methods);
+        EmitFill(target, methods, index => !compiler.IsLarge(first + index));
         target.Create();
         using var image = new MemoryStream();
         assembly.Save(image);
@@ -77,12 +77,17 @@ internal sealed unsafe class CompiledChunk
     /// <summary>The method of one of its functions.</summary>
     public MethodInfo MethodOf(int function) => (MethodInfo)_assembly.ManifestModule.ResolveMethod(FirstMethodToken + (function - _first))!;
 
-    // Enters the addresses of all functions into the table: a way to them without an object for each.
-    private static void EmitFill(CodeType target, MethodBuilder[] methods)
+    // Enters the addresses of all functions but large ones into the table: a way to them without an object for each.
+    private static void EmitFill(CodeType target, MethodBuilder[] methods, Predicate<int> isEntered)
     {
         ILGenerator il = target.DefinePlainMethod(FillName, typeof(void), [typeof(nint)]).GetILGenerator();
         for (int index = 0; index < methods.Length; index++)
         {
+            if (!isEntered(index))
+            {
+                continue;
+            }
+
             il.Emit(OpCodes.Ldarg_0);
             il.Emit(OpCodes.Ldc_I4, index * sizeof(TableEntry));
             il.Emit(OpCodes.Add);

@@ -115,11 +115,11 @@ internal sealed partial class FunctionEmitter
             // What is left of the time is in the context's slots.
             EmitSlotAddress(0);
             _il.Emit(OpCodes.Ldind_I8);
-            _il.Emit(OpCodes.Stloc, SlotLocal(time, ValType.I64));
+            Store(SlotLocal(time, ValType.I64));
             _il.Emit(OpCodes.Br, again);
         });
         _il.Emit(OpCodes.Ldloc, result);
-        _il.Emit(OpCodes.Stloc, SlotLocal(depth, ValType.I32));
+        Store(SlotLocal(depth, ValType.I32));
         Push(Node.Slot(ValType.I32, depth));
     }
 
@@ -128,7 +128,7 @@ internal sealed partial class FunctionEmitter
         ValType result = AtomicOperation.ResultOf(instruction.Opcode);
         EmitAtomicOperation(in instruction, operandCount);
         int depth = _stack.Count;
-        _il.Emit(OpCodes.Stloc, SlotLocal(depth, result));
+        Store(SlotLocal(depth, result));
         EmitTrapCheck();
         Push(Node.Slot(result, depth));
     }

@@ -147,7 +147,7 @@ internal sealed partial class FunctionEmitter
         int height = _stack.Count;
         if (results.Length > 0)
         {
-            _il.Emit(OpCodes.Stloc, SlotLocal(height, results[0]));
+            Store(SlotLocal(height, results[0]));
         }
 
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), height);

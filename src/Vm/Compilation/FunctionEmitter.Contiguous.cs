@@ -54,7 +54,7 @@ internal sealed partial class FunctionEmitter
         Node address = Pop();
         MaterialiseTrees();
         int depth = _stack.Count;
-        LocalBuilder result = SlotLocal(depth, access.Type);
+        Variable result = SlotLocal(depth, access.Type);
         if (isTested && BaseFor(position) is null)
         {
             EmitContiguousAddress(() => EmitEffectiveAddress(address, 0), instruction.Immediate);

@@ -20,11 +20,12 @@ internal sealed partial class FunctionEmitter
     /// <param name="point">The site.</param>
     /// <param name="sites">The function's sites.</param>
     /// <param name="il">Where to.</param>
-    public static void EmitContinuation(ModuleCompiler compiler, CodeType target, ContinuationPoint point, Site[] sites, ILGenerator il)
+    /// <param name="isInShell">Whether it is a body in a <see cref="Shell"/>.</param>
+    public static void EmitContinuation(ModuleCompiler compiler, CodeType target, ContinuationPoint point, Site[] sites, ILGenerator il, bool isInShell)
     {
         Liveness liveness = Liveness.Of(point.Code);
         var emitter = new FunctionEmitter(
-            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il);
+            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il, isInShell);
         emitter._sites.AddRange(sites);
         emitter.EmitFrom(point);
     }
@@ -71,7 +72,7 @@ internal sealed partial class FunctionEmitter
             EmitRecordValue(index, value.Type);
             if (value.IsStack)
             {
-                _il.Emit(OpCodes.Stloc, SlotLocal(value.Index, value.Type));
+                Store(SlotLocal(value.Index, value.Type));
                 Push(Node.Slot(value.Type, value.Index));
             }
             else

@@ -311,7 +311,7 @@ internal sealed partial class FunctionEmitter
             }
 
             EmitNode(node);
-            _il.Emit(OpCodes.Stloc, SlotLocal(height + index, types[index]));
+            Store(SlotLocal(height + index, types[index]));
             NoteRotation(node, ~(height + index));
         }
     }

@@ -117,7 +117,7 @@ internal sealed partial class FunctionEmitter
     private void PushCaught(LocalBuilder reference)
     {
         _il.Emit(OpCodes.Ldloc, reference);
-        _il.Emit(OpCodes.Stloc, SlotLocal(_stack.Count, ValType.ExnRef));
+        Store(SlotLocal(_stack.Count, ValType.ExnRef));
         Push(Node.Slot(ValType.ExnRef, _stack.Count));
     }
 

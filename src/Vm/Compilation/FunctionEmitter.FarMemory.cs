@@ -42,7 +42,7 @@ internal sealed partial class FunctionEmitter
     }
 
     // The effective address has been computed.
-    private void EmitFarLoad(in Instruction instruction, MemoryAccess access, LocalBuilder result)
+    private void EmitFarLoad(in Instruction instruction, MemoryAccess access, Variable result)
     {
         bool isWhole = access.Size == VectorBytes;
         EmitFarHead(in instruction);
@@ -54,7 +54,7 @@ internal sealed partial class FunctionEmitter
         EmitFarTail(instruction.Offset);
         _il.Emit(OpCodes.Call, isWhole ? RuntimeMethods.LoadVectorFrom : RuntimeMethods.LoadFrom);
         EmitFromBits(access);
-        _il.Emit(OpCodes.Stloc, result);
+        Store(result);
         EmitTrapCheck();
     }
 

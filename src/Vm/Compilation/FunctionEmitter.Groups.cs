@@ -13,18 +13,18 @@ internal sealed partial class FunctionEmitter
     private static readonly GroupRules PageRules = new(CertainSpanMax: 256, LikelySpanMax: 64, EndsAtCalls: true, OnlyStores: false);
 
     private readonly AddressGroups? _groups;
-    private readonly Dictionary<int, LocalBuilder> _groupBases = [];
+    private readonly Dictionary<int, Variable> _groupBases = [];
     private readonly HashSet<AddressGroup> _begunGroups = [];
 
     // The twin is entered in the midst of groups, where nothing has been looked up.
     private AddressGroup? GroupAt(int position) =>
         _form != CodeForm.Twin && _groups?.At(position) is { Members: > 1 } group && (group.Head == position || _begunGroups.Contains(group)) ? group : null;
 
-    private LocalBuilder BaseOf(AddressGroup group)
+    private Variable BaseOf(AddressGroup group)
     {
-        if (!_groupBases.TryGetValue(group.Number, out LocalBuilder? local))
+        if (!_groupBases.TryGetValue(group.Number, out Variable local))
         {
-            local = _il.DeclareLocal(typeof(long));
+            local = DeclareVariable(typeof(long));
             _groupBases.Add(group.Number, local);
         }
 
@@ -33,7 +33,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitGrouped(AddressGroup group, int position, Node address, Action access, Action alone)
     {
-        LocalBuilder groupBase = BaseOf(group);
+        Variable groupBase = BaseOf(group);
         if (group.Head == position)
         {
             _begunGroups.Add(group);
@@ -41,11 +41,11 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            _il.Emit(OpCodes.Ldloc, groupBase);
+            Load(groupBase);
             EmitAside(OpCodes.Brfalse, alone);
         }
 
-        _il.Emit(OpCodes.Ldloc, groupBase);
+        Load(groupBase);
         long place = _groups!.MemberAt(position).Distance + _code.Instructions[position].Immediate - group.First;
         if (place != 0)
         {
@@ -57,7 +57,7 @@ internal sealed partial class FunctionEmitter
         access();
     }
 
-    private void EmitGroupHead(AddressGroup group, Node address, LocalBuilder groupBase, Action alone)
+    private void EmitGroupHead(AddressGroup group, Node address, Variable groupBase, Action alone)
     {
         Label fails = _il.DefineLabel();
         EmitEffectiveAddress(address, 0);
@@ -85,12 +85,12 @@ internal sealed partial class FunctionEmitter
         {
             _il.MarkLabel(fails);
             EmitLong(0);
-            _il.Emit(OpCodes.Stloc, groupBase);
+            Store(groupBase);
             alone();
         });
         _il.Emit(OpCodes.Ldloc, EntryLocal);
         _il.Emit(OpCodes.Ldloc, AddressLocal);
         _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, groupBase);
+        Store(groupBase);
     }
 }

@@ -49,7 +49,7 @@ internal sealed partial class FunctionEmitter
         Node address = Pop();
         MaterialiseTrees();
         int depth = _stack.Count;
-        LocalBuilder result = SlotLocal(depth, access.Type);
+        Variable result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
         long instructionOffset = instruction.Immediate;
         if (GroupAt(position) is AddressGroup group)
@@ -83,7 +83,7 @@ internal sealed partial class FunctionEmitter
     private void EmitLoadAtAddress(int position, in Instruction instruction, MemoryAccess access)
     {
         int depth = _stack.Count;
-        LocalBuilder result = SlotLocal(depth, access.Type);
+        Variable result = SlotLocal(depth, access.Type);
         int offset = instruction.Offset;
         if (IsFar(in instruction))
         {
@@ -196,7 +196,7 @@ internal sealed partial class FunctionEmitter
         _il.MarkLabel(stored);
     }
 
-    private void EmitIndirectLoad(MemoryAccess access, LocalBuilder result)
+    private void EmitIndirectLoad(MemoryAccess access, Variable result)
     {
         if (access.Size == VectorBytes)
         {
@@ -213,7 +213,7 @@ internal sealed partial class FunctionEmitter
         }
 
         access.Vector?.Emit(_il);
-        _il.Emit(OpCodes.Stloc, result);
+        Store(result);
     }
 
     private void EmitIndirectStore(MemoryAccess access)
@@ -320,7 +320,7 @@ internal sealed partial class FunctionEmitter
     }
 
     // What a load does that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
-    private Action MissingLoad(int position, int offset, MemoryAccess access, LocalBuilder result, Label loaded)
+    private Action MissingLoad(int position, int offset, MemoryAccess access, Variable result, Label loaded)
     {
         if (_style == AccessStyle.Rejoining)
         {
@@ -363,7 +363,7 @@ internal sealed partial class FunctionEmitter
     }
 
     // The whole access as a call, whatever stands in its way; leaves the function if it trapped.
-    private void EmitLoadCall(Action address, MemoryAccess access, LocalBuilder result, int offset)
+    private void EmitLoadCall(Action address, MemoryAccess access, Variable result, int offset)
     {
         _il.Emit(OpCodes.Ldarg_0);
         address();
@@ -371,7 +371,7 @@ internal sealed partial class FunctionEmitter
         EmitInt(offset);
         _il.Emit(OpCodes.Call, RuntimeMethods.LoadOf(access.Size));
         EmitFromBits(access);
-        _il.Emit(OpCodes.Stloc, result);
+        Store(result);
         EmitTrapCheck();
     }
 
@@ -418,7 +418,7 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private void EmitRejoiningLoad(MemoryAccess access, LocalBuilder result, int offset, Label loaded)
+    private void EmitRejoiningLoad(MemoryAccess access, Variable result, int offset, Label loaded)
     {
         EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
         _il.Emit(OpCodes.Br, loaded);
@@ -534,7 +534,7 @@ internal sealed partial class FunctionEmitter
 
         if (result != ValType.Bottom)
         {
-            _il.Emit(OpCodes.Stloc, SlotLocal(_stack.Count, result));
+            Store(SlotLocal(_stack.Count, result));
             Push(Node.Slot(result, _stack.Count));
         }
 

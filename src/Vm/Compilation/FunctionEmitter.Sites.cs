@@ -276,7 +276,7 @@ internal sealed partial class FunctionEmitter
                 }
                 else
                 {
-                    _il.Emit(OpCodes.Stloc, SlotLocal(node.Index, node.Type));
+                    Store(SlotLocal(node.Index, node.Type));
                 }
             }
 

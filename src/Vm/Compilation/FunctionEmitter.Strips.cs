@@ -24,8 +24,8 @@ internal sealed partial class FunctionEmitter
     // While the body without tests is emitted: the loop, the first of its sites, and by pages each stream's page.
     private StripLoop? _strip;
     private int _sitesOfStrip = -1;
-    private readonly List<LocalBuilder> _streamBases = [];
-    private readonly List<LocalBuilder> _streamPlaces = [];
+    private readonly List<Variable> _streamBases = [];
+    private readonly List<Variable> _streamPlaces = [];
     private LocalBuilder? _stripCount;
     private LocalBuilder? _stripDelay;
 
@@ -140,7 +140,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldloc, EntryLocal);
         _il.Emit(OpCodes.Brfalse, none);
         _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Stloc, LocalOf(_streamBases, number));
+        Store(VariableOf(_streamBases, number));
         EmitRoomInPage(stream.Span, none);
         EmitStripLimits(stream);
     }
@@ -278,14 +278,14 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private LocalBuilder LocalOf(List<LocalBuilder> locals, int number)
+    private Variable VariableOf(List<Variable> variables, int number)
     {
-        while (locals.Count <= number)
+        while (variables.Count <= number)
         {
-            locals.Add(_il.DeclareLocal(typeof(long)));
+            variables.Add(DeclareVariable(typeof(long)));
         }
 
-        return locals[number];
+        return variables[number];
     }
 
     // Of streams with several accesses, where their address lies in this iteration.
@@ -299,18 +299,21 @@ internal sealed partial class FunctionEmitter
                 EmitTerm(strip.Streams[number].Address);
                 _il.Emit(OpCodes.Conv_U8);
                 _il.Emit(OpCodes.Add);
-                _il.Emit(OpCodes.Stloc, LocalOf(_streamPlaces, number));
+                Store(VariableOf(_streamPlaces, number));
             }
         }
     }
 
     private void EmitStreamBase(int stream)
     {
-        _il.Emit(OpCodes.Ldloc, IsContiguous ? _memory! : _streamBases[stream]);
         if (IsContiguous)
         {
+            _il.Emit(OpCodes.Ldloc, _memory!);
             _il.Emit(OpCodes.Conv_I8);
+            return;
         }
+
+        Load(_streamBases[stream]);
     }
 
     // Leaves the address of the bytes of an access that has a stream on the evaluation stack.
@@ -318,7 +321,7 @@ internal sealed partial class FunctionEmitter
     {
         if (_strip!.Streams[member.Stream].Members > 1)
         {
-            _il.Emit(OpCodes.Ldloc, _streamPlaces[member.Stream]);
+            Load(_streamPlaces[member.Stream]);
             EmitOffset(member.Place);
         }
         else
@@ -338,7 +341,7 @@ internal sealed partial class FunctionEmitter
         Node address = Pop();
         int depth = _stack.Count;
         SaveReadersOf(depth);
-        LocalBuilder result = SlotLocal(depth, access.Type);
+        Variable result = SlotLocal(depth, access.Type);
         EmitStreamAddress(member, address, instruction.Immediate);
         EmitIndirectLoad(access, result);
         Push(Node.Slot(access.Type, depth, isFromMemory: true));

@@ -27,7 +27,7 @@ internal sealed partial class FunctionEmitter
         EmitNode(divisor);
         EmitTrapUnless(OpCodes.Brtrue, TrapKind.IntegerDivideByZero, instruction.Offset);
         SaveReadersOf(depth);
-        LocalBuilder result = SlotLocal(depth, type);
+        Variable result = SlotLocal(depth, type);
         Label done = _il.DefineLabel();
         if (opcode is Opcode.I32DivS or Opcode.I64DivS)
         {
@@ -48,7 +48,7 @@ internal sealed partial class FunctionEmitter
             EmitConstant(type, -1);
             _il.Emit(OpCodes.Bne_Un, divide);
             EmitConstant(type, 0);
-            _il.Emit(OpCodes.Stloc, result);
+            Store(result);
             _il.Emit(OpCodes.Br, done);
             _il.MarkLabel(divide);
         }
@@ -56,7 +56,7 @@ internal sealed partial class FunctionEmitter
         EmitNode(dividend);
         EmitNode(divisor);
         NumericInstructions.Emit(_il, opcode);
-        _il.Emit(OpCodes.Stloc, result);
+        Store(result);
         _il.MarkLabel(done);
         Push(Node.Slot(type, depth));
     }
@@ -111,7 +111,7 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Conv_I4);
         }
 
-        _il.Emit(OpCodes.Stloc, SlotLocal(depth, type));
+        Store(SlotLocal(depth, type));
         Push(Node.Slot(type, depth));
     }
 }

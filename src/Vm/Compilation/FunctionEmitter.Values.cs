@@ -117,7 +117,7 @@ internal sealed partial class FunctionEmitter
 
         SaveReadersOf(depth);
         EmitNode(node);
-        _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        Store(SlotLocal(depth, node.Type));
         NoteRotation(node, ~depth);
         _stack[depth] = Node.Slot(node.Type, depth, node.IsFromMemory);
     }
@@ -185,7 +185,7 @@ internal sealed partial class FunctionEmitter
 
         SaveReadersOf(depth);
         EmitNode(node);
-        _il.Emit(OpCodes.Stloc, SlotLocal(depth, node.Type));
+        Store(SlotLocal(depth, node.Type));
         NoteRotation(node, ~depth);
         return Node.Slot(node.Type, depth, node.IsFromMemory);
     }
@@ -201,7 +201,7 @@ internal sealed partial class FunctionEmitter
                 LoadLocal(node.Index);
                 break;
             case NodeKind.Slot:
-                _il.Emit(OpCodes.Ldloc, SlotLocal(node.Index, node.Type));
+                Load(SlotLocal(node.Index, node.Type));
                 break;
             case NodeKind.Global:
                 EmitGlobalAddress(node.Index);
@@ -401,12 +401,12 @@ internal sealed partial class FunctionEmitter
         }
     }
 
-    private LocalBuilder SlotLocal(int depth, ValType type)
+    private Variable SlotLocal(int depth, ValType type)
     {
         Type ilType = IlType(type);
-        if (!_slots.TryGetValue((depth, ilType), out LocalBuilder? local))
+        if (!_slots.TryGetValue((depth, ilType), out Variable local))
         {
-            local = _il.DeclareLocal(ilType);
+            local = DeclareVariable(ilType);
             _slots.Add((depth, ilType), local);
         }
 
@@ -425,9 +425,9 @@ internal sealed partial class FunctionEmitter
         return local;
     }
 
-    private bool IsArgument(int local) => _form == CodeForm.Fast && local < _code.Type.Parameters.Length;
+    private bool IsArgument(int local) => _isInShell ? local < Shell.ParametersMax : _form == CodeForm.Fast && local < _code.Type.Parameters.Length;
 
-    private LocalBuilder IlLocal(int local) => _locals[local] ??= _il.DeclareLocal(IlType(_code.Locals[local]));
+    private Variable IlLocal(int local) => _locals[local] ??= DeclareVariable(IlType(_code.Locals[local]));
 
     private void LoadLocal(int local)
     {
@@ -437,7 +437,7 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            _il.Emit(OpCodes.Ldloc, IlLocal(local));
+            Load(IlLocal(local));
         }
     }
 
@@ -449,7 +449,7 @@ internal sealed partial class FunctionEmitter
         }
         else
         {
-            _il.Emit(OpCodes.Stloc, IlLocal(local));
+            Store(IlLocal(local));
         }
     }
 
@@ -493,11 +493,11 @@ internal sealed partial class FunctionEmitter
     }
 
     /// <summary>Loads a value from the context's slots, and moves on behind it.</summary>
-    private void EmitLoadSlot(ref int unit, ValType type, LocalBuilder into)
+    private void EmitLoadSlot(ref int unit, ValType type, Variable into)
     {
         EmitSlotAddress(unit);
         EmitLoadIndirect(_il, type);
-        _il.Emit(OpCodes.Stloc, into);
+        Store(into);
         unit += type.Units;
     }
 

@@ -54,16 +54,17 @@ internal sealed partial class FunctionEmitter
     private readonly Liveness _liveness;
     private readonly CodeForm _form;
     private readonly AccessStyle _style;
+    private readonly bool _isInShell;
     private readonly ILGenerator _il;
     private readonly List<Node> _stack = [];
     private readonly List<ControlFrame> _control = [];
     private readonly List<Action> _coldBlocks = [];
-    private readonly Dictionary<(int Depth, Type Type), LocalBuilder> _slots = [];
-    private readonly LocalBuilder?[] _locals;
+    private readonly Dictionary<(int Depth, Type Type), Variable> _slots = [];
+    private readonly Variable?[] _locals;
     private readonly HashSet<int> _localsFromMemory = [];
     private LocalBuilder? _table;
 
-    private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il)
+    private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il, bool isInShell)
     {
         _compiler = compiler;
         _target = target;
@@ -73,20 +74,27 @@ internal sealed partial class FunctionEmitter
         _form = form;
         _style = style;
         _il = il;
-        _locals = new LocalBuilder?[code.Locals.Length];
+        _isInShell = isInShell;
+        _locals = new Variable?[code.Locals.Length];
         bool isPaged = compiler.Addressing == Addressing.Paged;
-        AddressWalk? walk = style is AccessStyle.Grouped or AccessStyle.Contiguous && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
+        AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
         _groups = style == AccessStyle.Grouped && walk is not null ? AddressGroups.Of(code, walk.Events, PageRules) : null;
         _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
         _strips = form == CodeForm.Twin ? null : walk?.Strips;
     }
 
     /// <summary>Compiles a function.</summary>
+    /// <param name="compiler">The module's compiler.</param>
+    /// <param name="target">The type that it becomes part of.</param>
+    /// <param name="code">The function.</param>
+    /// <param name="form">Which form of it.</param>
+    /// <param name="il">Where to.</param>
+    /// <param name="isInShell">Whether it is a body in a <see cref="Shell"/>.</param>
     /// <returns>Its sites, by number; the same for both forms.</returns>
-    public static Site[] Emit(ModuleCompiler compiler, CodeType target, FunctionCode code, CodeForm form, ILGenerator il)
+    public static Site[] Emit(ModuleCompiler compiler, CodeType target, FunctionCode code, CodeForm form, ILGenerator il, bool isInShell = false)
     {
         Liveness liveness = Liveness.Of(code);
-        var emitter = new FunctionEmitter(compiler, target, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il);
+        var emitter = new FunctionEmitter(compiler, target, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il, isInShell);
         emitter.EmitFunction();
         return [.. emitter._sites];
     }
@@ -412,7 +420,7 @@ internal sealed partial class FunctionEmitter
         Node first = Pop();
         int depth = _stack.Count;
         SaveReadersOf(depth);
-        LocalBuilder slot = SlotLocal(depth, first.Type);
+        Variable slot = SlotLocal(depth, first.Type);
 
         // The trees may read the slot that is about to be assigned: the condition is computed first, and the second operand, which lies
         // deeper in the stack than the slot, reads other slots.
@@ -422,17 +430,17 @@ internal sealed partial class FunctionEmitter
         if (condition is { Kind: not NodeKind.Constant, IsFromMemory: true } && first.Type is ValType.I32 or ValType.I64 && first.SlotMax <= depth)
         {
             EmitSelectByMask(flag, first, Reusable(second, depth + 1));
-            _il.Emit(OpCodes.Stloc, slot);
+            Store(slot);
         }
         else
         {
             Label done = _il.DefineLabel();
             EmitNode(first);
-            _il.Emit(OpCodes.Stloc, slot);
+            Store(slot);
             _il.Emit(OpCodes.Ldloc, flag);
             _il.Emit(OpCodes.Brtrue, done);
             EmitNode(second);
-            _il.Emit(OpCodes.Stloc, slot);
+            Store(slot);
             _il.MarkLabel(done);
         }
 

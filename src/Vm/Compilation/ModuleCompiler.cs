@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using Everheap.Vm.Execution;
@@ -25,6 +26,13 @@ internal sealed unsafe class ModuleCompiler
     /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
     private const int CallContinuationsMax = 8;
 
+    /// <summary>
+    /// Bytes of a function's body from which it counts as large, in one piece and by pages: its code may be more than the JIT optimises. It is called through the table of functions, so that better code can take
+    /// its place.
+    /// </summary>
+    private const int LargeBytes = 4000;
+    private const int LargeBytesPaged = 2000;
+
     private readonly Lock _gate = new();
     private readonly CodeSpace _space = new();
     private readonly ModuleBuilder _builder;
@@ -34,6 +42,7 @@ internal sealed unsafe class ModuleCompiler
     private readonly Site[]?[] _sites;
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
+    private readonly HashSet<int> _largeCalled = [];
     private readonly int[] _signatures;
     private readonly TableEntry* _functions;
     private readonly nint* _twins;
@@ -138,15 +147,86 @@ internal sealed unsafe class ModuleCompiler
         return new FunctionCell { Context = context, Entry = _functions + function };
     }
 
+    /// <summary>Whether a function may be too large for the JIT, and is called through the table of functions.</summary>
+    public bool IsLarge(int function)
+    {
+        if (function < Module.ImportedFunctionCount)
+        {
+            return false;
+        }
+
+        FunctionBody body = Module.Bodies[function - Module.ImportedFunctionCount];
+        return body.End - body.Start >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
+    }
+
     /// <summary>The entry point of a function's code, which is compiled if it is not yet.</summary>
     public nint Resolve(int function)
     {
         lock (_gate)
         {
-            Load(_layout.ChunkOf(function));
+            CompiledChunk chunk = Load(_layout.ChunkOf(function));
+            if (IsLarge(function) && _largeCalled.Add(function))
+            {
+                MethodInfo method = chunk.MethodOf(function);
+                Volatile.Write(ref _functions[function].Code, method.MethodHandle.GetFunctionPointer());
+                OptimiseLater(function, CodeForm.Fast, -1, method.GetMethodBody()!.GetILAsByteArray()!.Length);
+            }
         }
 
         return _functions[function].Code;
+    }
+
+    /// <summary>Compiles a large function once more, in a <see cref="Shell"/>, and puts that in the place of its code. It takes seconds.</summary>
+    /// <param name="function">The function.</param>
+    /// <param name="form">Which form of it.</param>
+    /// <param name="site">The site of a continuation; else -1.</param>
+    public void Optimise(int function, CodeForm form, int site)
+    {
+        RuntimeMethodHandle method;
+        lock (_gate)
+        {
+            FunctionType type = Module.FunctionTypeOf(function);
+            bool isFast = form == CodeForm.Fast;
+            (method, IReadOnlyCollection<int> called) = Build(
+                form switch { CodeForm.Fast => "o", CodeForm.Twin => "p", _ => "q" }, function, site, isFast ? ParameterTypesOf(type) : [typeof(nint)], (target, shell) =>
+                {
+                    FunctionCode code = FunctionCode.Decode(Module, function);
+                    ILGenerator il = Shell.Around(target, shell, isFast ? type.Parameters.Length : 0, code);
+                    if (form == CodeForm.Continuation)
+                    {
+                        FunctionEmitter.EmitContinuation(this, target, ContinuationPoint.At(code, SitesOf(function)[site])!, SitesOf(function), il, isInShell: true);
+                    }
+                    else
+                    {
+                        FunctionEmitter.Emit(this, target, code, form, il, isInShell: true);
+                    }
+                });
+            PutResolvers(called);
+        }
+
+        RuntimeHelpers.PrepareMethod(method);
+        nint entry = method.GetFunctionPointer();
+        if (form == CodeForm.Fast)
+        {
+            Volatile.Write(ref _functions[function].Code, entry);
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (form == CodeForm.Continuation)
+            {
+                _continuations[(function, site)] = entry;
+                return;
+            }
+
+            foreach ((int Function, int Site) place in _continuations.Where(known => known.Value == _twins[function]).Select(known => known.Key).ToArray())
+            {
+                _continuations[place] = entry;
+            }
+
+            _twins[function] = entry;
+        }
     }
 
     /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
@@ -156,7 +236,13 @@ internal sealed unsafe class ModuleCompiler
         {
             if (_twins[function] == 0)
             {
-                _twins[function] = CompileAlone("t", function, -1, (target, il) => EmitFunction(target, il, function, CodeForm.Twin));
+                int bytes = 0;
+                _twins[function] = CompileAlone("t", function, -1, (target, il) =>
+                {
+                    EmitFunction(target, il, function, CodeForm.Twin);
+                    bytes = il.ILOffset;
+                });
+                OptimiseLater(function, CodeForm.Twin, -1, bytes);
             }
 
             return _twins[function];
@@ -225,9 +311,15 @@ internal sealed unsafe class ModuleCompiler
 
     private CompiledChunk Load(int chunk, ChunkImage image)
     {
-        MakeCallable(image.Called);
+        if (_layout.Count > 1)
+        {
+            PutResolvers(image.Called);
+        }
+
         CompiledChunk loaded = CompiledChunk.Load(image, _layout.RangeOf(chunk).First, _functions, _space);
         _chunks[chunk] = loaded;
+        (int first, int end) = _layout.RangeOf(chunk);
+        PutResolvers(Enumerable.Range(first, end - first).Where(IsLarge));
         return loaded;
     }
 
@@ -240,10 +332,10 @@ internal sealed unsafe class ModuleCompiler
             return;
         }
 
-        MakeCallable([function, .. Module.Elements.SelectMany(segment => segment.Functions ?? [])]);
+        PutResolvers([function, .. Module.Elements.SelectMany(segment => segment.Functions ?? [])]);
     }
 
-    private void MakeCallable(IEnumerable<int> functions)
+    private void PutResolvers(IEnumerable<int> functions)
     {
         int[] missing = [.. functions.Where(function => _functions[function].Code == 0)];
         FunctionType[] types = [.. missing.Select(Module.FunctionTypeOf).Distinct().Where(type => !_stubs.TryGetResolver(type, out _))];
@@ -259,9 +351,21 @@ internal sealed unsafe class ModuleCompiler
         }
     }
 
+    private void OptimiseLater(int function, CodeForm form, int site, int bytes)
+    {
+        if (bytes is > Shell.PlainBytesMax and <= Shell.BytesMax)
+        {
+            Optimiser.Add(this, function, form, site);
+        }
+    }
+
     private nint EntranceOf(int function)
     {
-        MakeCallable([function]);
+        if (_functions[function].Code == 0)
+        {
+            MakeCallable(function);
+        }
+
         return _stubs.EntranceOf(Module.FunctionTypeOf(function));
     }
 
@@ -276,21 +380,36 @@ internal sealed unsafe class ModuleCompiler
         }
 
         _callContinuations[function] = calls + (isCall ? 1 : 0);
-        return CompileAlone("c", function, site, (target, il) => FunctionEmitter.EmitContinuation(this, target, point, sites, il));
+        int bytes = 0;
+        nint entry = CompileAlone("c", function, site, (target, il) =>
+        {
+            FunctionEmitter.EmitContinuation(this, target, point, sites, il, isInShell: false);
+            bytes = il.ILOffset;
+        });
+        OptimiseLater(function, CodeForm.Continuation, site, bytes);
+        return entry;
     }
 
     // A twin or continuation, in a type of its own. It calls the functions of its own chunk directly, as the fast form does.
     private nint CompileAlone(string kind, int function, int site, Action<CodeType, ILGenerator> emit)
     {
+        (RuntimeMethodHandle method, IReadOnlyCollection<int> called) =
+            Build(kind, function, site, [typeof(nint)], (target, method) => emit(target, method.GetILGenerator()));
+        nint entry = method.GetFunctionPointer();
+        PutResolvers(called);
+        return entry;
+    }
+
+    private (RuntimeMethodHandle Method, IReadOnlyCollection<int> Called) Build(
+        string kind, int function, int site, Type[] parameterTypes, Action<CodeType, MethodBuilder> emit)
+    {
         int own = _layout.ChunkOf(function);
         CompiledChunk chunk = Load(own);
         string name = string.Create(CultureInfo.InvariantCulture, $"{kind}{function}_{site}");
-        var target = new CodeType(_builder, name, called => _layout.ChunkOf(called) == own ? chunk.MethodOf(called) : null);
-        MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)]);
-        emit(target, method.GetILGenerator());
-        nint entry = target.Create().GetMethod(name)!.MethodHandle.GetFunctionPointer();
-        MakeCallable(target.Called);
-        return entry;
+        var target = new CodeType(_builder, name, called => _layout.ChunkOf(called) == own && !IsLarge(called) ? chunk.MethodOf(called) : null);
+        MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), parameterTypes);
+        emit(target, method);
+        return (target.Create().GetMethod(name)!.MethodHandle, target.Called);
     }
 
     private Site[] EmitForSites(int function)

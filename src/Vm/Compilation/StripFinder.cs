@@ -6,7 +6,7 @@ namespace Everheap.Vm.Compilation;
 internal sealed class StripFinder
 {
     /// <summary>Instructions of a loop's body, which is emitted twice.</summary>
-    private const int InstructionsMax = 400;
+    private const int InstructionsMax = 600;
 
     /// <summary>Streams that a loop may have: each takes registers.</summary>
     private const int StreamsMax = 8;

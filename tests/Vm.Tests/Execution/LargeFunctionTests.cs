@@ -1,0 +1,169 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Diagnostics.Tracing;
+using Everheap.Engine;
+using Everheap.Vm.Compilation;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Tests.Execution;
+
+/// <summary>A function that the JIT would not optimise, because it is too large, is optimised in the background; what it computes does not change.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+[NonParallelizable]
+internal sealed class LargeFunctionTests(bool isPaged)
+{
+    private const int Steps = 450;
+    private const int Locals = 20;
+    private const int Calls = 20;
+    private const int ResultAddress = 8;
+    private const int TableAddress = 4096;
+
+    // One capture takes the function's whole way through its twin.
+    private const int CaptureSeldom = 1000;
+
+    // The runtime hands events on now and then; milliseconds.
+    private const int EventTimeMax = 60_000;
+    private const int EventTimeStep = 50;
+
+    private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(3);
+
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("everheap-large").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void It_is_optimised_in_the_background_and_goes_on_as_before()
+    {
+        using var compiled = new CompiledMethods();
+        using HeapStore store = HeapStore.Create(Path.Combine(_folder, "test.heap"));
+        using PersistentHeap heap = store.CreateHeap("program");
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), OptionsOf(captureEvery: 0));
+        Instance instance = group.Instantiate(ModuleOfLargeFunction(), []);
+
+        Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+
+        // The shell itself is a few bytes; with the body in it, it is as large as that.
+        Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
+        Assert.That(() => compiled.BytesOf("o1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
+    }
+
+    [Test]
+    public void Its_twin_is_optimised_too()
+    {
+        using var compiled = new CompiledMethods();
+        using HeapStore store = HeapStore.Create(Path.Combine(_folder, "test.heap"));
+        using PersistentHeap heap = store.CreateHeap("program");
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), OptionsOf(CaptureSeldom));
+        Instance instance = group.Instantiate(ModuleOfLargeFunction(), []);
+
+        Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+
+        Assert.That(() => compiled.BytesOf("p1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
+    }
+
+    private InstanceOptions OptionsOf(int captureEvery) => new()
+    {
+        CaptureEvery = captureEvery,
+        IsAlwaysPaged = isPaged,
+    };
+
+    private static int RunOnce(InstanceGroup group, Instance instance)
+    {
+        group.PushCall(instance, 0, []);
+
+        Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+        var result = new byte[sizeof(int)];
+        instance.Memory!.Read(ResultAddress, result);
+        return BinaryPrimitives.ReadInt32LittleEndian(result);
+    }
+
+    // memory[8] = 0; for (i = 1; i <= Calls; i++) memory[8] = large(memory[8], i)
+    private static Module ModuleOfLargeFunction()
+    {
+        byte[] start =
+        [
+            1, 1, 0x7F,
+            0x41, ResultAddress, 0x41, 0, 0x36, 2, 0,
+            0x03, 0x40,
+            0x41, ResultAddress, 0x41, ResultAddress, 0x28, 2, 0, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x10, 1, 0x36, 2, 0,
+            0x20, 0, 0x41, Calls, 0x48, 0x0D, 0,
+            0x0B,
+            0x0B,
+        ];
+
+        // Each step: local = (x * 31) ^ y ^ local of before; table[step] = local; x = twice(table[step])
+        List<byte> large = [1, Locals, 0x7F];
+        for (int step = 0; step < Steps; step++)
+        {
+            byte local = (byte)(2 + (step % Locals));
+            large.AddRange([0x20, 0, 0x41, 31, 0x6C, 0x20, 1, 0x73, 0x20, local, 0x73, 0x21, local]);
+            large.AddRange([0x41, .. ModuleBytes.Signed(step * sizeof(int)), 0x20, local, 0x36, 2, .. ModuleBytes.Unsigned(TableAddress)]);
+            large.AddRange([0x41, .. ModuleBytes.Signed(step * sizeof(int)), 0x28, 2, .. ModuleBytes.Unsigned(TableAddress), 0x10, 2, 0x21, 0]);
+        }
+
+        large.AddRange([0x20, 0, 0x0B]);
+        byte[] twice = [0, 0x20, 0, 0x41, 1, 0x74, 0x0B];
+        return ModuleBytes.Of([[0x60, 0, 0], [0x60, 2, 0x7F, 0x7F, 1, 0x7F], [0x60, 1, 0x7F, 1, 0x7F]], (0, start), (1, [.. large]), (2, twice));
+    }
+
+    private static int Expected()
+    {
+        int result = 0;
+        for (int call = 1; call <= Calls; call++)
+        {
+            var locals = new int[Locals];
+            for (int step = 0; step < Steps; step++)
+            {
+                int local = (result * 31) ^ call ^ locals[step % Locals];
+                locals[step % Locals] = local;
+                result = local << 1;
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>What the JIT compiles: the runtime's event MethodLoadVerbose, in whose flags bits 7 to 9 are the tier.</summary>
+    private sealed class CompiledMethods : EventListener
+    {
+        public const uint MinimalTier = 1;
+        public const uint OptimisedTier = 2;
+
+        private const EventKeywords JitKeyword = (EventKeywords)0x10;
+        private const int MethodLoadVerbose = 143;
+        private const int SizePayload = 3;
+        private const int FlagsPayload = 5;
+        private const int NamePayload = 7;
+
+        private readonly ConcurrentDictionary<(string Name, uint Tier), long> _bytes = new();
+
+        public long BytesOf(string method, uint tier) => _bytes.GetValueOrDefault((method, tier));
+
+        protected override void OnEventSourceCreated(EventSource eventSource)
+        {
+            if (eventSource.Name == "Microsoft-Windows-DotNETRuntime")
+            {
+                EnableEvents(eventSource, EventLevel.Verbose, JitKeyword);
+            }
+        }
+
+        protected override void OnEventWritten(EventWrittenEventArgs eventData)
+        {
+            if (eventData.EventId == MethodLoadVerbose && eventData.Payload is { Count: > NamePayload } payload)
+            {
+                uint tier = (Convert.ToUInt32(payload[FlagsPayload], null) >> 7) & 7;
+                _bytes[((string)payload[NamePayload]!, tier)] = Convert.ToInt64(payload[SizePayload], null);
+            }
+        }
+    }
+}
