@@ -28,6 +28,7 @@ internal sealed partial class FunctionEmitter
     private readonly List<Variable> _streamPlaces = [];
     private LocalBuilder? _stripCount;
     private LocalBuilder? _stripDelay;
+    private LocalBuilder? _stripAddress;
 
     private bool IsContiguous => _style == AccessStyle.Contiguous;
 
@@ -121,6 +122,15 @@ internal sealed partial class FunctionEmitter
             StripStream stream = strip.Streams[number];
             EmitTerm(stream.Address);
             _il.Emit(OpCodes.Conv_U8);
+            if (stream.StepDown < 0)
+            {
+                // The address itself must not go below zero, wherever its offset leads: it would wrap around.
+                LocalBuilder address = _stripAddress ??= _il.DeclareLocal(typeof(long));
+                _il.Emit(OpCodes.Stloc, address);
+                EmitStripLimit(() => _il.Emit(OpCodes.Ldloc, address), -stream.StepDown);
+                _il.Emit(OpCodes.Ldloc, address);
+            }
+
             EmitOffset(stream.First);
             _il.Emit(OpCodes.Stloc, AddressLocal);
             if (IsContiguous)
@@ -160,7 +170,6 @@ internal sealed partial class FunctionEmitter
         if (!stream.HasStore || !MarksStores)
         {
             EmitStripLimit(() => _il.Emit(OpCodes.Ldloc, room), stream.StepUp);
-            EmitStripLimit(() => _il.Emit(OpCodes.Ldloc, AddressLocal), -stream.StepDown);
             return;
         }
 

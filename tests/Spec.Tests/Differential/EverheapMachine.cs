@@ -19,7 +19,7 @@ internal sealed record RunWay(string Name, InstanceOptions Options, IReadOnlyLis
 internal sealed class EverheapMachine : IDisposable
 {
     // Each instance takes address space of its heap, which is not given back.
-    private const int InstancesOfAHeapMax = 1000;
+    private const int InstancesOfAHeapMax = 100;
     private const long UsualResidentBytes = 64L << 20;
 
     private readonly string _folder;

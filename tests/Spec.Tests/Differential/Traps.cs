@@ -6,12 +6,15 @@ internal static class Traps
     /// <summary>The host's function failed.</summary>
     public const string Host = "the host failed";
 
+    /// <summary>Nobody caught an exception.</summary>
+    public const string Uncaught = "uncaught exception";
+
     private const string NullReference = "null reference";
 
     /// <summary>A trap of Wasmtime in the official suite's words. It says of an undefined element that the table is too short.</summary>
     public static string Of(Wasmtime.TrapException trap) => trap.Type switch
     {
-        Wasmtime.TrapCode.Undefined when trap.Message.Contains("thrown Wasm exception", StringComparison.Ordinal) => "uncaught exception",
+        Wasmtime.TrapCode.Undefined when IsUncaught(trap) => Uncaught,
         Wasmtime.TrapCode.NullReference => NullReference,
         Wasmtime.TrapCode.HeapMisaligned => "unaligned atomic",
         Wasmtime.TrapCode.MemoryOutOfBounds => "out of bounds memory access",
@@ -25,6 +28,9 @@ internal static class Traps
         Wasmtime.TrapCode.StackOverflow => "call stack exhausted",
         Wasmtime.TrapCode other => other.ToString(),
     };
+
+    /// <summary>Whether Wasmtime says that nobody caught an exception. It is no trap to it where a start function throws one.</summary>
+    public static bool IsUncaught(Wasmtime.WasmtimeException failure) => failure.Message.Contains("thrown Wasm exception", StringComparison.Ordinal);
 
     /// <summary>A trap of ours in the words that both have.</summary>
     public static string Of(string trap) => trap switch

@@ -72,6 +72,7 @@ internal sealed class WasmtimeMachine : IDisposable
     public void Dispose() => _engine.Dispose();
 
     private static string Describe(WasmtimeException exception) => exception is TrapException trap ? Traps.Of(trap)
+        : Traps.IsUncaught(exception) ? Traps.Uncaught
         : exception.InnerException is HostFailure ? Traps.Host
         : exception.Message;
 

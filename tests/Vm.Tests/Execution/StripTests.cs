@@ -7,7 +7,7 @@ namespace Everheap.Vm.Tests.Execution;
 
 /// <summary>
 /// Loops whose accesses go through the memory step by step test them by strips; what they do, and where they trap, must not show it. Random loops, each beside the same loop in C#; what a checkpoint holds
-/// afterwards is compared. EVERHEAP_TORTURE=long runs many more, EVERHEAP_SEED=n the one of that number.
+/// afterwards is compared. EVERHEAP_TORTURE=long runs many more, EVERHEAP_SEED=n the one of that number. Should the process itself go down, the file "strip-seed" in the tests' work folder names the loop.
 /// </summary>
 internal sealed class StripTests
 {
@@ -38,7 +38,8 @@ internal sealed class StripTests
     /// <param name="Width">The width of an access.</param>
     /// <param name="Offset">The access's offset.</param>
     /// <param name="Alignment">The alignment that it promises.</param>
-    private readonly record struct Step(StepKind Kind, int Pointer, int Amount, int Width, uint Offset, int Alignment);
+    /// <param name="Shift">Of an access by an index: the loop's counter, shifted by this, is added to the pointer. Else -1.</param>
+    private readonly record struct Step(StepKind Kind, int Pointer, int Amount, int Width, uint Offset, int Alignment, int Shift);
 
     private string _folder = "";
 
@@ -79,6 +80,7 @@ internal sealed class StripTests
                 foreach (int captureEvery in (int[])[0, 1, 5])
                 {
                     string how = $"seed {seed}, {(isPaged ? "by pages" : "in one piece")}, captured every {captureEvery}";
+                    File.WriteAllText(Path.Combine(TestContext.CurrentContext.WorkDirectory, "strip-seed"), how);
                     byte[] actual = Run(module, memory, isPaged, captureEvery, trap, how);
                     int differs = expected.AsSpan().CommonPrefixLength(actual);
                     Assert.That(differs, Is.EqualTo(MemoryBytes), $"{how}: the memory differs at {differs}");
@@ -116,7 +118,7 @@ internal sealed class StripTests
                 _ => (uint)random.Next(0, 40),
             };
             offset = random.Next(20) == 0 ? offset : offset % 100;
-            steps.Add(new Step(random.Next(2) == 0 ? StepKind.Load : StepKind.Store, random.Next(Pointers), 0, width, offset, random.Next(width + 1)));
+            steps.Add(new Step(random.Next(2) == 0 ? StepKind.Load : StepKind.Store, random.Next(Pointers), 0, width, offset, random.Next(width + 1), random.Next(3) == 0 ? random.Next(5) : -1));
             if (random.Next(2) == 0)
             {
                 steps.Add(RandomMove(random));
@@ -126,7 +128,7 @@ internal sealed class StripTests
         steps.Add(RandomMove(random));
         if (random.Next(3) == 0)
         {
-            steps.Insert(random.Next(steps.Count), new Step(StepKind.EndIfHigh, 0, 0, 0, 0, 0));
+            steps.Insert(random.Next(steps.Count), new Step(StepKind.EndIfHigh, 0, 0, 0, 0, 0, -1));
         }
 
         return [.. steps];
@@ -135,7 +137,7 @@ internal sealed class StripTests
     private static Step RandomMove(Random random)
     {
         int amount = random.Next(4) == 0 ? -random.Next(1, 17) : random.Next(1, 65);
-        return new Step(random.Next(4) == 0 ? StepKind.MoveIfOdd : StepKind.Move, random.Next(Pointers), amount, 0, 0, 0);
+        return new Step(random.Next(4) == 0 ? StepKind.MoveIfOdd : StepKind.Move, random.Next(Pointers), amount, 0, 0, 0, -1);
     }
 
     // Pointers come from memory, so that nothing is known of them; the loop itself, or a loop around it that runs it twice.
@@ -157,10 +159,11 @@ internal sealed class StripTests
         foreach (Step step in body)
         {
             byte pointer = (byte)step.Pointer;
+            byte[] address = step.Shift < 0 ? [0x20, pointer] : [0x20, pointer, 0x20, CountLocal, 0x41, (byte)step.Shift, 0x74, 0x6A];
             code.AddRange(step.Kind switch
             {
-                StepKind.Load => [0x20, pointer, Widths[step.Width].Load, (byte)step.Alignment, .. ModuleBytes.Unsigned(step.Offset), 0x20, ValueLocal, 0x6A, 0x21, ValueLocal],
-                StepKind.Store => [0x20, pointer, 0x20, ValueLocal, Widths[step.Width].Store, (byte)step.Alignment, .. ModuleBytes.Unsigned(step.Offset)],
+                StepKind.Load => [.. address, Widths[step.Width].Load, (byte)step.Alignment, .. ModuleBytes.Unsigned(step.Offset), 0x20, ValueLocal, 0x6A, 0x21, ValueLocal],
+                StepKind.Store => [.. address, 0x20, ValueLocal, Widths[step.Width].Store, (byte)step.Alignment, .. ModuleBytes.Unsigned(step.Offset)],
                 StepKind.Move => [0x20, pointer, 0x41, .. ModuleBytes.Signed(step.Amount), 0x6A, 0x21, pointer],
                 StepKind.MoveIfOdd =>
                     [0x20, ValueLocal, 0x41, 1, 0x71, 0x04, 0x40, 0x20, pointer, 0x41, .. ModuleBytes.Signed(step.Amount), 0x6A, 0x21, pointer, 0x0B],
@@ -194,7 +197,7 @@ internal sealed class StripTests
                 int access = -1;
                 foreach (Step step in body)
                 {
-                    ulong address = (ulong)pointers[step.Pointer] + step.Offset;
+                    ulong address = (ulong)(pointers[step.Pointer] + (step.Shift < 0 ? 0 : (uint)left << step.Shift)) + step.Offset;
                     int size = Widths[step.Width].Size;
                     switch (step.Kind)
                     {
