@@ -57,7 +57,7 @@ internal sealed unsafe partial class Instance
         }
 
         AtomicOperation operation = AtomicOperation.Of(opcode);
-        if (operation.Kind != AtomicKind.CompareExchange || before == first)
+        if (operation.Kind != AtomicKind.CompareExchange || before == Narrow(first, size))
         {
             StoreSlow(memory, address, size, (long)Combine(operation.Kind, before, first, second), function, offset);
         }
