@@ -270,6 +270,20 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         return _pager.Pin(address >> PageShift, pages, pagesMax);
     }
 
+    /// <summary>
+    /// Gives memory back: of every page that has not changed since it was last written, and of all buffers that are not in use. For a heap that will not be used for a while; what it is
+    /// used for next is read from the file again.
+    /// </summary>
+    /// <remarks>
+    /// Writes nothing, so what has changed since the last checkpoint stays resident; right after a checkpoint, nothing has. Pinned ranges stay, and windows stay open. Takes time by the
+    /// memory that it gives back, some 0.1 us a page.
+    /// </remarks>
+    public void Trim()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _pager.Trim();
+    }
+
     /// <summary>Makes a checkpoint, and returns when it is durable.</summary>
     /// <exception cref="HeapFullException">There is no room for it, for now: what was sealed stays, and the next checkpoint completes it first.</exception>
     /// <exception cref="HeapFailedException">Writing to the store failed, now or earlier; the checkpoint before holds.</exception>

@@ -25,12 +25,16 @@ public sealed unsafe class PinnedRange : IDisposable
     /// <summary>Of a page that has changed, while the range is given up: there is an older copy of it that is being written.</summary>
     internal const byte MarkOfCopied = 2;
 
+    /// <summary>A range of so many bytes may take memory in pages of 2 MiB. A shorter one would take the most of such a page for nothing.</summary>
+    private const long HugePagesLengthMin = 2L << 20;
+
     private readonly Pager _pager;
     private readonly ReservedMemory _memory;
     private readonly byte[] _marks;
     private readonly List<int> _leaves = [];
     private readonly ulong _firstLeaf;
     private volatile int _pages;
+    private bool _hasHugePages;
     private bool _isClosed;
 
     internal PinnedRange(Pager pager, ulong firstPage, int pagesMax)
@@ -39,7 +43,7 @@ public sealed unsafe class PinnedRange : IDisposable
         FirstPage = firstPage;
         _firstLeaf = firstPage >> FileLayout.NodeShift;
         var bytes = (long)pagesMax << FileLayout.PageShift;
-        _memory = new ReservedMemory(bytes, wantsHugePages: bytes >= FramePool.HugePagesMin);
+        _memory = new ReservedMemory(bytes);
         _marks = GC.AllocateArray<byte>(pagesMax, pinned: true);
         Start = _memory.Start;
     }
@@ -159,6 +163,16 @@ public sealed unsafe class PinnedRange : IDisposable
         if (!_isClosed)
         {
             _pager.Unpin(this);
+        }
+    }
+
+    /// <summary>It is about to be so long.</summary>
+    internal void Prepare(int pages)
+    {
+        if (!_hasHugePages && (long)pages << FileLayout.PageShift >= HugePagesLengthMin && (long)MaxLength >= FramePool.HugePagesMin)
+        {
+            _hasHugePages = true;
+            _memory.AllowHugePages(true);
         }
     }
 

@@ -20,6 +20,9 @@ internal sealed class CheckpointWriter : IDisposable
 {
     private const int StackBytes = 512 * 1024;
 
+    /// <summary>How long the thread waits for the next epoch before it gives its buffers back: a few times longer than programs wait between checkpoints.</summary>
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(5);
+
     private readonly Pager _pager;
     private readonly StoreChannel _channel;
     private readonly Committer _committer;
@@ -124,7 +127,12 @@ internal sealed class CheckpointWriter : IDisposable
     {
         while (true)
         {
-            _wake.Wait();
+            if (!_wake.Wait(IdleTime))
+            {
+                _sealedSet.Trim();
+                _wake.Wait();
+            }
+
             if (_isStopping)
             {
                 return;

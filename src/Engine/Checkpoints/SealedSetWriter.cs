@@ -39,6 +39,14 @@ internal sealed unsafe class SealedSetWriter(Pager pager, StoreChannel channel, 
         return bytes;
     }
 
+    /// <summary>Gives buffers back, until they are needed again.</summary>
+    public void Trim()
+    {
+        _keys = [];
+        _frames = [];
+        _staging.GiveBack(0, (long)BatchPages << FileLayout.PageShift);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _staging.Dispose();
 

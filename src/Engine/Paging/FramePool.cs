@@ -23,8 +23,12 @@ internal sealed unsafe class FramePool : IDisposable
     /// <summary>A budget from which on pages of 2 MiB are no waste.</summary>
     public const long HugePagesMin = 16L << 20;
 
+    /// <summary>Frames that are used before pages of 2 MiB are asked for: 8 MiB. A heap that stays smaller takes what it uses, and no more.</summary>
+    private const int SmallPagedFrames = 8 << (20 - FileLayout.PageShift);
+
     private readonly ReservedMemory _arena;
     private readonly ReservedMemory _infos;
+    private readonly bool _wantsHugePages;
     private int _untouched;
     private int _limit;
     private FrameList _free = FrameList.Empty;
@@ -34,7 +38,8 @@ internal sealed unsafe class FramePool : IDisposable
     {
         Count = (int)(bytes >> FileLayout.PageShift);
         _limit = Count;
-        _arena = new ReservedMemory((long)Count << FileLayout.PageShift, wantsHugePages: bytes >= HugePagesMin);
+        _wantsHugePages = bytes >= HugePagesMin;
+        _arena = new ReservedMemory((long)Count << FileLayout.PageShift);
         _infos = new ReservedMemory((long)Count * sizeof(Frame));
         Infos = (Frame*)_infos.Start;
         Arena = _arena.Start;
@@ -82,6 +87,10 @@ internal sealed unsafe class FramePool : IDisposable
         else if (_untouched < _limit)
         {
             frame = _untouched++;
+            if (_untouched == SmallPagedFrames)
+            {
+                AllowHugePages();
+            }
         }
         else
         {
@@ -146,9 +155,29 @@ internal sealed unsafe class FramePool : IDisposable
         }
 
         _limit += count - touched;
-        if (touched > 0 && _withdrawn.Count == 0 && ((long)Count << FileLayout.PageShift) >= HugePagesMin)
+        if (touched > 0)
         {
-            _arena.AllowHugePages(true);
+            AllowHugePages();
+        }
+    }
+
+    /// <summary>Gives the memory of free frames back, until they are used again.</summary>
+    public void Trim()
+    {
+        for (var frame = 0; frame < _untouched;)
+        {
+            var end = frame;
+            while (end < _untouched && Infos[end].State == FrameState.Free)
+            {
+                end++;
+            }
+
+            if (end > frame)
+            {
+                _arena.GiveBack((long)frame << FileLayout.PageShift, (long)(end - frame) << FileLayout.PageShift);
+            }
+
+            frame = end + 1;
         }
     }
 
@@ -206,6 +235,14 @@ internal sealed unsafe class FramePool : IDisposable
 
         info.Next = info.Previous = -1;
         list.Count--;
+    }
+
+    private void AllowHugePages()
+    {
+        if (_wantsHugePages && _untouched >= SmallPagedFrames && _withdrawn.Count == 0)
+        {
+            _arena.AllowHugePages(true);
+        }
     }
 
     /// <inheritdoc/>

@@ -51,6 +51,7 @@ internal sealed unsafe partial class Pager
         var before = range.Pages;
         ThrowIfNotWritable();
         ThrowIfNotPinnable(range, range.FirstPage, (ulong)pages);
+        range.Prepare(pages);
         try
         {
             while (range.Pages < pages)

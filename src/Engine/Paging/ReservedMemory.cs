@@ -13,8 +13,7 @@ internal sealed unsafe class ReservedMemory : IDisposable
 
     /// <summary>Reserves.</summary>
     /// <param name="length">Bytes.</param>
-    /// <param name="wantsHugePages">Whether it is used densely enough for pages of 2 MiB to be no waste.</param>
-    public ReservedMemory(long length, bool wantsHugePages = false)
+    public ReservedMemory(long length)
     {
         _length = checked((nuint)length);
         if (Libc.IsAvailable)
@@ -32,10 +31,6 @@ internal sealed unsafe class ReservedMemory : IDisposable
             }
 
             _start = (void*)start;
-            if (wantsHugePages)
-            {
-                AllowHugePages(true);
-            }
         }
         else
         {
@@ -81,7 +76,7 @@ internal sealed unsafe class ReservedMemory : IDisposable
         }
     }
 
-    /// <summary>Whether the system may back this with pages of 2 MiB, also where only a part of one is in use.</summary>
+    /// <summary>Whether the system may back this with pages of 2 MiB, also where only a part of one is in use; at first it may not.</summary>
     public void AllowHugePages(bool allow)
     {
         if (Libc.IsAvailable)

@@ -18,6 +18,7 @@ internal sealed partial class HeapRun
         (2, "write a note", WriteNote),
         (16, "store by window", () => _work.UseWindow(stores: 12, loads: 2)),
         (10, "load by window", () => _work.UseWindow(stores: 0, loads: 12)),
+        (1, "trim", () => _work.Heap.Trim()),
         (4, "begin a checkpoint", BeginCheckpoint),
         (14, "let the writer go on", () => LetTheWriterGoOn(_random.Next(1, 8))),
         (1, "checkpoint", CheckpointNow),

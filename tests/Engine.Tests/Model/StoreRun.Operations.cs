@@ -22,6 +22,8 @@ internal sealed partial class StoreRun
         (8, "store by window", () => Work(work => work.UseWindow(stores: 12, loads: 2))),
         (3, "load by window", () => Work(work => work.UseWindow(stores: 0, loads: 12))),
 
+        (1, "trim", () => OnOpenHeap(open => open.Heap.Trim())),
+
         // Checkpoints and their writers.
         (12, "begin a checkpoint", () => OnOpenHeap(BeginCheckpoint)),
         (24, "let a writer go on", () => LetAWriterGoOn(_random.Next(1, 8))),

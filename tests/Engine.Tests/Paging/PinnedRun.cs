@@ -132,6 +132,11 @@ internal sealed unsafe class PinnedRun : IDisposable
                 break;
             case 4:
                 BeginCheckpoint();
+                if (_sealed % 8 == 0)
+                {
+                    _heap!.Trim(); // while the checkpoint is being written
+                }
+
                 break;
             case 5 when _random.Next(4) == 0:
                 Checkpoint();

@@ -95,6 +95,31 @@ internal sealed class ResidentBudgetTests
     }
 
     [Test]
+    public void Trimming_keeps_what_has_changed_and_gives_everything_else_back()
+    {
+        const int Pages = 200;
+        using HeapStore store = HeapStore.Create(new SimulatedMedium(1), SimulatedStores.Smallest);
+        using PersistentHeap heap = store.CreateHeap(SimulatedStores.HeapName);
+        using TranslationWindow window = heap.OpenWindow(SimulatedStores.Address);
+        SimulatedStores.Fill(heap, SimulatedStores.Address, Pages, version: 1);
+        heap.Trim();
+        Assert.That(heap.Statistics.ResidentFrames, Is.GreaterThanOrEqualTo(Pages), "nothing has been written yet");
+
+        heap.Checkpoint();
+        SimulatedStores.Fill(heap, SimulatedStores.Address, 3, version: 2);
+        heap.Trim();
+        Assert.That(heap.Statistics.ResidentFrames, Is.InRange(3, 3 + 6 + 5), "three pages, the nodes above them, and those above the account of addresses");
+        Assert.That(heap.DirtyBytes, Is.GreaterThanOrEqualTo(3 * PageSize));
+        SimulatedStores.AssertFilled(heap, SimulatedStores.Address, 3, version: 2);
+        SimulatedStores.AssertFilled(heap, SimulatedStores.Address + (3 * PageSize), Pages - 3, version: 1);
+
+        heap.Checkpoint();
+        heap.Trim();
+        Assert.That(heap.Statistics.ResidentFrames, Is.EqualTo(1), "the root of the page map");
+        Assert.That(store.Verify().IsSound, Is.True);
+    }
+
+    [Test]
     public void A_budget_below_the_smallest_is_refused()
     {
         HeapStoreOptions tooSmall = new() { ResidentBytes = HeapStoreOptions.ResidentBytesMin - 1 };
