@@ -102,6 +102,7 @@ internal sealed unsafe partial class InstanceGroup
                 ulong address = Heap.Allocate((ulong)instance.Module.Bytes.Length);
                 Heap.Write(address, instance.Module.Bytes.Span);
                 _modules.Add(instance.Module);
+                SharedModules.Add(instance.Module);
                 _moduleRanges.Add((address, (ulong)instance.Module.Bytes.Length));
             }
         }
@@ -202,7 +203,7 @@ internal sealed unsafe partial class InstanceGroup
 
     private Instance? InstanceAt(int number) => (uint)number < (uint)_instances.Count ? _instances[number] : null;
 
-    /// <summary>Reads a module that a heap holds.</summary>
+    /// <summary>Reads a module that a heap holds; one of the same bytes that is in use already, if there is any.</summary>
     /// <exception cref="HeapFormatException">Its length cannot be.</exception>
     public static Module ReadModule(HeapReader read, ulong address, ulong length, CodeCache? cache = null)
     {
@@ -213,6 +214,6 @@ internal sealed unsafe partial class InstanceGroup
 
         var bytes = new byte[length];
         read(address, bytes);
-        return Module.Decode(bytes, cache);
+        return SharedModules.Decode(bytes, cache);
     }
 }
