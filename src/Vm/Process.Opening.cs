@@ -46,7 +46,10 @@ public sealed partial class Process
     /// <exception cref="LinkException">The module imports what there is not, or exports no <c>_start</c>.</exception>
     /// <exception cref="WasmTrapException">A segment of the module does not fit its memory or table.</exception>
     /// <exception cref="HeapException">There is a heap of that name, or the store cannot be written.</exception>
-    /// <exception cref="IOException">There is no room for what was shown of its output to be noted (<see cref="PersistentHeap.NoteCountMax"/>), or a host directory does not exist.</exception>
+    /// <exception cref="IOException">
+    /// A host directory does not exist, or there is no room for it to be noted what of the program's changes the outside has seen (<see cref="PersistentHeap.NoteCountMax"/>). A program that has no
+    /// host directories and prints to no file needs that only at its first checkpoint with output; there, <see cref="Run"/> throws the same.
+    /// </exception>
     public static Process Create(Module module, HeapStore store, ProcessOptions options)
     {
         ArgumentNullException.ThrowIfNull(module);

@@ -63,7 +63,7 @@ public sealed partial class Process : IDisposable
     /// <param name="suspend">Cancelled: the program makes a checkpoint at its next safepoint and stops there.</param>
     /// <returns>How it ended; all output and file changes of the last checkpoint have been handed to the host.</returns>
     /// <exception cref="HeapException">The heap cannot be written or read; the file is as of the last checkpoint.</exception>
-    /// <exception cref="IOException">The host refuses output or a file.</exception>
+    /// <exception cref="IOException">The host refuses output or a file; or it cannot be noted what was shown, because so many other heaps of the store have notes (<see cref="PersistentHeap.NoteCountMax"/>).</exception>
     public ProcessOutcome Run(CancellationToken suspend = default)
     {
         _wasi.Release((long)_heap.LatestCheckpointNumber);

@@ -19,7 +19,9 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     /// <summary>The most instances of a group.</summary>
     public const int InstancesMax = 1_000_000;
 
-    private const int SaveBufferBytes = 64 << 10;
+    /// <summary>What a capture of a few frames takes; more is taken as it is needed.</summary>
+    private const int SaveBufferBytes = 4 << 10;
+
     private const int ReferenceShift = 32;
 
     /// <summary>Room for the parameters or results of any function, where each is a vector of two slots.</summary>

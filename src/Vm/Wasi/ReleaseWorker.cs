@@ -36,6 +36,9 @@ internal sealed class ReleaseWorker : IDisposable
 {
     private const int StopMilliseconds = 1000;
 
+    /// <summary>How long the thread waits for something to do before it ends, in milliseconds.</summary>
+    private const int IdleMilliseconds = 5000;
+
     private readonly object _gate;
     private readonly OutputReleaser _output;
     private readonly HostWriter _writer;
@@ -182,13 +185,15 @@ internal sealed class ReleaseWorker : IDisposable
     /// <summary>Stops between two steps; what is not done then is still owed. A write that a reader holds up is left to itself.</summary>
     public void Dispose()
     {
+        Thread? thread;
         _stop.Cancel();
         lock (_gate)
         {
+            thread = _thread;
             Monitor.PulseAll(_gate);
         }
 
-        if (_thread?.Join(StopMilliseconds) != false)
+        if (thread?.Join(StopMilliseconds) != false)
         {
             _stop.Dispose();
         }
@@ -201,9 +206,17 @@ internal sealed class ReleaseWorker : IDisposable
             ReleaseJob? job;
             lock (_gate)
             {
+                long idle = Stopwatch.GetTimestamp();
                 while (_ready.Count == 0 && !_stop.IsCancellationRequested)
                 {
-                    Monitor.Wait(_gate);
+                    int left = IdleMilliseconds - (int)Stopwatch.GetElapsedTime(idle).TotalMilliseconds;
+                    if (left <= 0)
+                    {
+                        _thread = null; // the next job starts another
+                        return;
+                    }
+
+                    Monitor.Wait(_gate, left);
                 }
             }
 

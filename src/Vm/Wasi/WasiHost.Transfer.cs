@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Wasi.Files;
 
@@ -11,8 +12,9 @@ internal sealed partial class WasiHost
     private const int CopyBytes = 64 << 10;
     private const int FullLogWaitMillisecondsMax = 1000;
 
-    private readonly byte[] _copy = new byte[CopyBytes];
-    private readonly (uint Offset, uint Length)[] _vectors = new (uint, uint)[WasiLimits.VectorCountMax];
+    // As long as was needed so far: most programs move little at a time, and there may be many of them.
+    private byte[] _copy = [];
+    private (uint Offset, uint Length)[] _vectors = [];
     private int _fullLogWaitMilliseconds = 1;
 
     /// <summary>Reads a list of buffers (<c>iovec_array</c>, <c>ciovec_array</c>).</summary>
@@ -22,6 +24,11 @@ internal sealed partial class WasiHost
         if (count > WasiLimits.VectorCountMax)
         {
             throw new WasiException(Errno.Invalid);
+        }
+
+        if ((int)count > _vectors.Length)
+        {
+            _vectors = new (uint, uint)[BitOperations.RoundUpToPowerOf2((uint)count)];
         }
 
         Span<byte> raw = stackalloc byte[VectorBytes];
@@ -44,6 +51,17 @@ internal sealed partial class WasiHost
         return _vectors.AsSpan(0, (int)count);
     }
 
+    /// <summary>A buffer of so many bytes, at most <see cref="CopyBytes"/>; the same at each call.</summary>
+    private Span<byte> CopyBuffer(int length)
+    {
+        if (length > _copy.Length)
+        {
+            _copy = GC.AllocateUninitializedArray<byte>((int)BitOperations.RoundUpToPowerOf2((uint)length));
+        }
+
+        return _copy.AsSpan(0, length);
+    }
+
     /// <summary>A source of bytes for the program.</summary>
     /// <param name="destination">Filled from its start.</param>
     /// <returns>How many bytes; fewer than asked for if there are no more now.</returns>
@@ -58,7 +76,7 @@ internal sealed partial class WasiHost
         {
             for (uint done = 0; done < length && moved < total;)
             {
-                var piece = _copy.AsSpan(0, (int)Math.Min((uint)Math.Min(CopyBytes, total - moved), length - done));
+                var piece = CopyBuffer((int)Math.Min((uint)Math.Min(CopyBytes, total - moved), length - done));
                 int count = source(piece);
                 memory.Write(offset + (ulong)done, piece[..count]);
                 moved += count;
@@ -82,7 +100,7 @@ internal sealed partial class WasiHost
         {
             for (uint done = 0; done < length && moved < total;)
             {
-                var piece = _copy.AsSpan(0, (int)Math.Min((uint)Math.Min(CopyBytes, total - moved), length - done));
+                var piece = CopyBuffer((int)Math.Min((uint)Math.Min(CopyBytes, total - moved), length - done));
                 memory.Read(offset + (ulong)done, piece);
                 sink(piece);
                 moved += piece.Length;

@@ -64,6 +64,11 @@ internal sealed partial class WasiHost : IDisposable
         _output = OutputReleaser.Create(output, error, _note, options.AfterOutputPiece);
         _hostWriter = new HostWriter(options.Diagnostics, options.BeforeHostStep);
         _worker = new ReleaseWorker(_gate, _output, _hostWriter, _note, options.ReleaseInline);
+        if (_files.HasHostDirectories)
+        {
+            _note.Require();
+        }
+
         _descriptors = new DescriptorTable();
         AddStandardDescriptors(inputPosition, output.Type, error.Type);
     }
@@ -115,6 +120,10 @@ internal sealed partial class WasiHost : IDisposable
         _output = OutputReleaser.Resume(output, error, _note, head, owed, options.AfterOutputPiece);
         _hostWriter = new HostWriter(options.Diagnostics, options.BeforeHostStep);
         _worker = new ReleaseWorker(_gate, _output, _hostWriter, _note, options.ReleaseInline);
+        if (_files.HasHostDirectories)
+        {
+            _note.Require();
+        }
     }
 
     /// <summary>Where the state lies in the heap; it never moves. The owner of the heap keeps it.</summary>
@@ -175,6 +184,7 @@ internal sealed partial class WasiHost : IDisposable
         _expectedCheckpoint = Math.Max(_heap.LatestCheckpointNumber, _expectedCheckpoint) + 1;
         if (output is not null || changes is not null)
         {
+            _note.Require(); // before the checkpoint: wherever that is resumed, its output is its own to show
             _worker.Seal(new ReleaseJob(_expectedCheckpoint, output, changes, isComplete ? _sealNumber : 0));
         }
     }
@@ -389,7 +399,10 @@ internal sealed partial class WasiHost : IDisposable
             _files.Confirm();
         }
 
-        _note.RecordApplied(_sealNumber);
+        if (_files.HasHostDirectories)
+        {
+            _note.RecordApplied(_sealNumber);
+        }
     }
 
     /// <summary>Shows and writes back what the heap's checkpoint covers and the outside lacks.</summary>

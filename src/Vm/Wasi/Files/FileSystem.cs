@@ -41,6 +41,9 @@ internal sealed partial class FileSystem
     /// <summary>The preopened directories, in order.</summary>
     public IReadOnlyList<Mount> Mounts => _mounts;
 
+    /// <summary>Whether any of them is the host's.</summary>
+    public bool HasHostDirectories => _mounts.Exists(static mount => mount.HostPath is not null);
+
     /// <summary>Whether anything changed since the state was last written.</summary>
     public bool IsChanged { get; private set; } = true;
 

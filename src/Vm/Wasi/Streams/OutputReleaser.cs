@@ -205,7 +205,7 @@ internal sealed class OutputReleaser
                 before += _sinks[other - 1].Identity == sink.Identity ? (long)_shown[other - 1] : 0;
             }
 
-            _note.Record(stream, new StreamNote(_shown[stream - 1], isAtEnd ? sink.Identity : null, isAtEnd ? sink.FileLength - before : 0));
+            _note.Start(stream, new StreamNote(_shown[stream - 1], isAtEnd ? sink.Identity : null, isAtEnd ? sink.FileLength - before : 0));
         }
     }
 }

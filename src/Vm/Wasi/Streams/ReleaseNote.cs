@@ -5,6 +5,10 @@ namespace Everheap.Vm.Wasi.Streams;
 /// <summary>
 /// The heap's note: how far the outside world has seen what the heap holds. It is written in place between checkpoints, so it
 /// survives the death of the process at any moment. Invariant: it never claims more than was done.
+/// <para>
+/// A store has room for the notes of some heaps only. So there is none before there is something to be known: a program without one has no host directories, writes to no regular file, and since it
+/// began, or branched off, no checkpoint of it had output to show.
+/// </para>
 /// </summary>
 /// <remarks>
 /// Layout, little-endian: magic (4 bytes), version (2), reserved (2), the program's number (8), seals whose file changes are on the host (8), then
@@ -26,6 +30,7 @@ internal sealed class ReleaseNote
     private readonly ulong _program;
     private readonly StreamNote[] _streams = new StreamNote[2];
     private ulong _appliedSeal;
+    private bool _isWritten;
 
     private ReleaseNote(IHeapSpace heap, ulong program, long branchCheckpoint)
     {
@@ -75,7 +80,7 @@ internal sealed class ReleaseNote
         }
 
         long branchCheckpoint = length == NoteBytes ? BinaryPrimitives.ReadInt64LittleEndian(bytes[BranchOffset..]) : 0;
-        var note = new ReleaseNote(heap, program, branchCheckpoint) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]) };
+        var note = new ReleaseNote(heap, program, branchCheckpoint) { _appliedSeal = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]), _isWritten = true };
         for (int i = 0; i < 2; i++)
         {
             var entry = bytes.Slice(HeaderBytes + (i * StreamBytes), StreamBytes);
@@ -97,6 +102,33 @@ internal sealed class ReleaseNote
         lock (_gate)
         {
             return _streams[stream - 1];
+        }
+    }
+
+    /// <summary>Has the note written, unless it has been.</summary>
+    public void Require()
+    {
+        lock (_gate)
+        {
+            if (!_isWritten)
+            {
+                Write();
+            }
+        }
+    }
+
+    /// <summary>Records where a stream begins. That it goes to no regular file is recorded with the rest.</summary>
+    /// <param name="stream">1 or 2.</param>
+    /// <param name="value">What is known of it now.</param>
+    public void Start(int stream, StreamNote value)
+    {
+        lock (_gate)
+        {
+            _streams[stream - 1] = value;
+            if (_isWritten || value.File is not null)
+            {
+                Write();
+            }
         }
     }
 
@@ -146,6 +178,7 @@ internal sealed class ReleaseNote
 
         BinaryPrimitives.WriteInt64LittleEndian(bytes[BranchOffset..], BranchCheckpoint);
         _heap.WriteNote(bytes);
+        _isWritten = true;
     }
 }
 
