@@ -22,6 +22,9 @@ internal sealed record ChildCommand(string ModulePath, string Folder)
     /// <summary>Where greater than zero: so many instances are made and left idle, instead of one that runs to its end.</summary>
     public int Instances { get; init; }
 
+    /// <summary>What they are made as; for Everheap alone.</summary>
+    public InstanceKind InstanceKind { get; init; }
+
     /// <summary>Reads what <see cref="ToArguments"/> gives.</summary>
     /// <exception cref="ArgumentException">It is something else.</exception>
     public static ChildCommand Parse(ReadOnlySpan<string> arguments)
@@ -52,6 +55,10 @@ internal sealed record ChildCommand(string ModulePath, string Folder)
                     command = command with { Instances = int.Parse(count, CultureInfo.InvariantCulture) };
                     arguments = arguments[2..];
                     break;
+                case ["--kind", var kind, ..]:
+                    command = command with { InstanceKind = Enum.Parse<InstanceKind>(kind) };
+                    arguments = arguments[2..];
+                    break;
                 case ["--", var module, .. var rest]:
                     return command with { ModulePath = module, Arguments = rest.ToArray(), Directories = directories };
                 default:
@@ -68,6 +75,7 @@ internal sealed record ChildCommand(string ModulePath, string Folder)
         .. ShowsOutputAtOnce ? ["--at-once"] : Array.Empty<string>(),
         .. CachePath is { } path ? ["--cache", path] : Array.Empty<string>(),
         .. Instances > 0 ? ["--instances", Instances.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>(),
+        .. InstanceKind != default ? ["--kind", InstanceKind.ToString()] : Array.Empty<string>(),
         "--", ModulePath, .. Arguments,
     ];
 }

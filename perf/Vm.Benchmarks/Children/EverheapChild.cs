@@ -1,5 +1,6 @@
 using Everheap.Cli.Torture.Workers;
 using Everheap.Engine;
+using Everheap.Vm.Embedding;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Benchmarks.Children;
@@ -15,6 +16,19 @@ internal enum EverheapMode
 
     /// <summary>Without what the heap costs: no file, no checkpoints but the first and the last, stores that leave no marks, output at once. Bounds checks and safepoints stay.</summary>
     Plain,
+}
+
+/// <summary>What idle instances are made as.</summary>
+internal enum InstanceKind
+{
+    /// <summary>Programs, each in a file of its own.</summary>
+    Files,
+
+    /// <summary>Forks of one program, in one file.</summary>
+    Forks,
+
+    /// <summary>Machines of a host app, with an instance each.</summary>
+    Machines,
 }
 
 /// <summary>Runs one program under Everheap.</summary>
@@ -68,25 +82,16 @@ internal static class EverheapChild
             };
     }
 
-    // Each has run its first instructions, and waits, captured, for going on. Each has a file of its own.
+    // Programs have run their first instructions, and wait, captured, for going on.
     private static int MakeInstances(Module module, ChildCommand command)
     {
-        var processes = new List<Process>();
+        var opened = new Stack<IDisposable>();
         try
         {
+            Action<int> make = MakerOf(command.InstanceKind, module, command.Folder, opened.Push);
             for (int index = 0; index < command.Instances; index++)
             {
-                var process = Process.Create(module, Path.Combine(command.Folder, $"{index}.heap"), new ProcessOptions
-                {
-                    StandardInput = Stream.Null,
-                    StandardOutput = Stream.Null,
-                    StandardError = Stream.Null,
-                });
-                processes.Add(process);
-                if (process.Run(new CancellationToken(canceled: true)).State != ProcessState.Suspended)
-                {
-                    throw new InvalidOperationException($"instance {index} has ended, and so is not idle");
-                }
+                make(index);
             }
 
             ChildReport.WriteInstances();
@@ -94,7 +99,67 @@ internal static class EverheapChild
         }
         finally
         {
-            processes.ForEach(process => process.Dispose());
+            while (opened.TryPop(out IDisposable? last))
+            {
+                last.Dispose();
+            }
+        }
+    }
+
+    private static Action<int> MakerOf(InstanceKind kind, Module module, string folder, Action<IDisposable> keep)
+    {
+        switch (kind)
+        {
+            case InstanceKind.Forks:
+                var store = HeapStore.Create(Path.Combine(folder, "forks.heap"));
+                keep(store);
+                using (var origin = Process.Create(module, store, IdleOptions("origin")))
+                {
+                    Suspend(origin);
+                }
+
+                long point = store.GetHeap("origin").LatestCheckpoint;
+                return index =>
+                {
+                    store.Fork("origin", point, $"fork {index}");
+                    var process = Process.Resume(store, IdleOptions($"fork {index}"));
+                    keep(process);
+                    Suspend(process);
+                };
+
+            case InstanceKind.Machines:
+                var linker = new Linker();
+                linker.DefineWasi();
+                return _ =>
+                {
+                    var machine = Machine.CreateTransient(new MachineOptions { Wasi = new WasiConfiguration() });
+                    keep(machine);
+                    linker.Instantiate(machine, module);
+                };
+
+            default:
+                return index =>
+                {
+                    var process = Process.Create(module, Path.Combine(folder, $"{index}.heap"), IdleOptions(Process.HeapName));
+                    keep(process);
+                    Suspend(process);
+                };
+        }
+    }
+
+    private static ProcessOptions IdleOptions(string heapName) => new()
+    {
+        HeapName = heapName,
+        StandardInput = Stream.Null,
+        StandardOutput = Stream.Null,
+        StandardError = Stream.Null,
+    };
+
+    private static void Suspend(Process process)
+    {
+        if (process.Run(new CancellationToken(canceled: true)).State != ProcessState.Suspended)
+        {
+            throw new InvalidOperationException("an instance has ended, and so is not idle");
         }
     }
 }

@@ -9,12 +9,15 @@ internal sealed class AllPeers : IDisposable
     /// <summary>The name of the peer that the others are compared with.</summary>
     public const string Yardstick = "wasmtime";
 
+    /// <summary>The name of Everheap with everything at its default.</summary>
+    public const string Everheap = "everheap";
+
     /// <summary>The name of Everheap's compiler with plain memory.</summary>
     public const string Plain = "plain";
 
     private static readonly ManagedPeer[] Managed =
     [
-        new("everheap", "Everheap", "everything at its default: a heap file, a checkpoint every second", hasCache: false, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable)),
+        new(Everheap, "Everheap", "everything at its default: a heap file, a checkpoint every second", hasCache: false, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable)),
         new("paged", "by pages", "the same, with `MemoryAddressing.Paged`", hasCache: false, isVariant: true, command => EverheapChild.Run(command, EverheapMode.Paged)),
         new(Plain, "plain memory", "the same compiler without file, checkpoints and marks of stores", hasCache: false, isVariant: true, command => EverheapChild.Run(command, EverheapMode.Plain)),
         new(Yardstick, "Wasmtime", $"the NuGet package {WasmtimeVersion()}, its optimising compiler", hasCache: true, isVariant: false, WasmtimeChild.Run),

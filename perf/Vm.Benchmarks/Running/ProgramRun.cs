@@ -74,11 +74,11 @@ internal static class ProgramRun
     /// <summary>Makes idle instances of a module in one process.</summary>
     /// <returns>Resident memory in KiB.</returns>
     /// <exception cref="InvalidOperationException">They could not be made.</exception>
-    public static long MakeInstances(Peer peer, string modulePath, int count)
+    public static long MakeInstances(Peer peer, InstanceKind kind, string modulePath, int count)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
         string what = string.Create(CultureInfo.InvariantCulture, $"{count} instances under {peer.Title}");
-        var command = new ChildCommand(modulePath, scratch.FullPath) { Instances = count };
+        var command = new ChildCommand(modulePath, scratch.FullPath) { Instances = count, InstanceKind = kind };
         (int exitCode, _, string error, _) = RunToEnd(peer.Start(null, command), what, null);
         return exitCode == 0 ? (long)Reported(error, "rss_kib") : throw new InvalidOperationException($"{what}: exit code {exitCode}, {error.Trim()}");
     }
