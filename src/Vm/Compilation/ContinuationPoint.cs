@@ -3,13 +3,16 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// A site inside a loop, at which a function goes on in a compilation of its own: the rest of the iteration, then the loop from its head, and so outwards. In such a
+/// A loop's head, or a call inside a loop, at which a function goes on in a compilation of its own: from there to the end of the iteration, then the loop from its head, and so outwards. In such a
 /// continuation every loop is a plain one, and its registers are given to the loop; in the twin, the loop's head is also a way to its inside.
 /// </summary>
 internal sealed class ContinuationPoint
 {
-    /// <summary>Instructions that a continuation may have.</summary>
-    private const int InstructionsMax = 2500;
+    /// <summary>Instructions that a continuation may have which begins behind a call: a function has many.</summary>
+    private const int CallInstructionsMax = 2500;
+
+    /// <summary>Instructions that one may have which begins at a loop. Where a large function spends its time, it does so in a loop.</summary>
+    private const int LoopInstructionsMax = 12_000;
 
     private ContinuationPoint(FunctionCode code, Site site, int position, int[] open)
     {
@@ -23,17 +26,18 @@ internal sealed class ContinuationPoint
 
     public Site Site { get; }
 
-    /// <summary>The position of the site's instruction; the continuation begins behind it.</summary>
+    /// <summary>The position of the site's instruction. The continuation begins with a loop, and behind a call.</summary>
     public int Position { get; }
 
-    /// <summary>The positions of the blocks, loops, ifs and tries that are open behind it, outermost first.</summary>
+    /// <summary>The positions of the blocks, loops, ifs and tries that are open there, outermost first.</summary>
     public int[] Open { get; }
 
     /// <summary>Plans the continuation at a site.</summary>
     /// <returns>Null where the twin does as well, or the continuation would be too large.</returns>
     public static ContinuationPoint? At(FunctionCode code, Site site)
     {
-        if (site.Kind is not (SiteKind.Loop or SiteKind.Call) || code.Instructions.Length > InstructionsMax)
+        int instructionsMax = site.Kind == SiteKind.Loop ? LoopInstructionsMax : CallInstructionsMax;
+        if (site.Kind is not (SiteKind.Loop or SiteKind.Call) || code.Instructions.Length > instructionsMax)
         {
             return null;
         }
@@ -46,8 +50,8 @@ internal sealed class ContinuationPoint
 
         var open = new List<int>();
         long instructions = code.Instructions.Length - position;
-        bool isInLoop = false;
-        for (int start = 0; start <= position; start++)
+        bool isInLoop = site.Kind == SiteKind.Loop;
+        for (int start = 0; start < position; start++)
         {
             if (code.Instructions[start].Opcode.OpensBlock && code.EndOf[start] > position)
             {
@@ -60,7 +64,7 @@ internal sealed class ContinuationPoint
             }
         }
 
-        return isInLoop && instructions <= InstructionsMax ? new ContinuationPoint(code, site, position, [.. open]) : null;
+        return isInLoop && instructions <= instructionsMax ? new ContinuationPoint(code, site, position, [.. open]) : null;
     }
 
     private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop

@@ -14,6 +14,9 @@ internal sealed partial class FunctionEmitter
     private int _copyEnd = -1;
     private bool _isCopyEndReached;
 
+    // The loop that a continuation begins with: it is entered behind its safepoint, which lies behind the program.
+    private int _enteredLoop = -1;
+
     /// <summary>Compiles a function from a site on.</summary>
     /// <param name="compiler">The module's compiler.</param>
     /// <param name="target">The type that it becomes part of.</param>
@@ -51,7 +54,16 @@ internal sealed partial class FunctionEmitter
             EmitBranchIfThrowing(UseHandler()!.Value);
         }
 
-        EmitTo(_code.Instructions.Length, point.Position + 1);
+        if (point.Site.Kind == SiteKind.Loop)
+        {
+            _enteredLoop = point.Position;
+            EmitTo(_code.Instructions.Length, point.Position);
+        }
+        else
+        {
+            EmitTo(_code.Instructions.Length, point.Position + 1);
+        }
+
         EmitColdBlocks();
     }
 

@@ -127,6 +127,14 @@ internal sealed partial class FunctionEmitter
     private void OpenLoop(int position, in Instruction instruction)
     {
         ControlFrame frame = Open(position, in instruction, isLoop: true);
+        Label resumed = _il.DefineLabel();
+        bool isEntered = _enteredLoop == position;
+        if (isEntered)
+        {
+            _enteredLoop = -1;
+            _il.Emit(OpCodes.Br, resumed);
+        }
+
         _il.MarkLabel(frame.Target);
         if (_form == CodeForm.Twin)
         {
@@ -151,8 +159,11 @@ internal sealed partial class FunctionEmitter
 
         if (_form == CodeForm.Twin)
         {
-            Label resumed = _il.DefineLabel();
             AddEntry(site, resumed, saved.Select(entry => entry.Node));
+        }
+
+        if (_form == CodeForm.Twin || isEntered)
+        {
             _il.MarkLabel(resumed);
         }
     }

@@ -446,7 +446,7 @@ internal sealed partial class FunctionEmitter
 
         NoteRotation(first, ~depth);
         NoteRotation(second, ~depth);
-        Push(Node.Slot(first.Type, depth));
+        Push(Node.Slot(first.Type, depth, condition.IsFromMemory || first.IsFromMemory || second.IsFromMemory));
     }
 
     // Without a branch: in loops, the JIT makes no conditional moves, and a comparison with what was just loaded is often mispredicted.
