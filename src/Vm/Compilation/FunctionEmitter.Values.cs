@@ -263,6 +263,12 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
+        if (node.Opcode is Opcode.F32Min or Opcode.F64Min)
+        {
+            EmitMinimum(node);
+            return;
+        }
+
         EmitOperand(node.Opcode, node.First!);
         if (node.Second is not null)
         {
@@ -276,6 +282,17 @@ internal sealed partial class FunctionEmitter
         }
 
         NumericInstructions.Emit(_il, node.Opcode);
+    }
+
+    // The JIT of .NET 10 makes the minimum of a constant -0 and a 0 to 0, whether the constant stands there or comes by a local; maxima are right.
+    private void EmitMinimum(Node node)
+    {
+        EmitNode(node.First!);
+        _il.Emit(OpCodes.Neg);
+        EmitNode(node.Second!);
+        _il.Emit(OpCodes.Neg);
+        NumericInstructions.Emit(_il, node.Opcode == Opcode.F32Min ? Opcode.F32Max : Opcode.F64Max);
+        _il.Emit(OpCodes.Neg);
     }
 
     private void EmitOperand(Opcode operation, Node node)

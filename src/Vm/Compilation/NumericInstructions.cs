@@ -237,17 +237,11 @@ internal static class NumericInstructions
             case Opcode.F64Sqrt:
                 Call(il, typeof(Math), nameof(Math.Sqrt), typeof(double));
                 break;
-            case Opcode.F32Min:
-                Call(il, typeof(MathF), nameof(MathF.Min), typeof(float), typeof(float));
-                break;
             case Opcode.F32Max:
                 Call(il, typeof(MathF), nameof(MathF.Max), typeof(float), typeof(float));
                 break;
             case Opcode.F32Copysign:
                 Call(il, typeof(MathF), nameof(MathF.CopySign), typeof(float), typeof(float));
-                break;
-            case Opcode.F64Min:
-                Call(il, typeof(Math), nameof(Math.Min), typeof(double), typeof(double));
                 break;
             case Opcode.F64Max:
                 Call(il, typeof(Math), nameof(Math.Max), typeof(double), typeof(double));
