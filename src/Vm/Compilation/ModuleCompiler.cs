@@ -176,6 +176,25 @@ internal sealed unsafe class ModuleCompiler
         return _functions[function].Code;
     }
 
+    /// <summary>Has the JIT make the machine code of a chunk that is loaded, but that of large functions.</summary>
+    public void Prepare(int chunk)
+    {
+        (int first, int end) = _layout.RangeOf(chunk);
+        CompiledChunk loaded;
+        lock (_gate)
+        {
+            loaded = _chunks[chunk]!;
+        }
+
+        for (int function = first; function < end; function++)
+        {
+            if (!IsLarge(function))
+            {
+                RuntimeHelpers.PrepareMethod(loaded.MethodOf(function).MethodHandle);
+            }
+        }
+    }
+
     /// <summary>Compiles a large function once more, in a <see cref="Shell"/>, and puts that in the place of its code. It takes seconds.</summary>
     /// <param name="function">The function.</param>
     /// <param name="form">Which form of it.</param>
@@ -320,6 +339,7 @@ internal sealed unsafe class ModuleCompiler
         _chunks[chunk] = loaded;
         (int first, int end) = _layout.RangeOf(chunk);
         PutResolvers(Enumerable.Range(first, end - first).Where(IsLarge));
+        Optimiser.AddChunk(this, chunk);
         return loaded;
     }
 
