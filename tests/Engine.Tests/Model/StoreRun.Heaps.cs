@@ -186,20 +186,28 @@ internal sealed partial class StoreRun
             (_isMaintaining, _possibleChange) = (true, Received);
         }
 
+        // A write that fails may have arrived all the same, and with it the root that has the heap; where there is no room, nothing was written.
+        bool mayHaveArrived = true;
         try
         {
             TransferBench.Receive(Store, stream, name);
+            mayHaveArrived = false;
             lock (_lock)
             {
                 _change = Received;
             }
+        }
+        catch (HeapFullException)
+        {
+            mayHaveArrived = false;
+            throw;
         }
         finally
         {
             Observe();
             lock (_lock)
             {
-                (_isMaintaining, _possibleChange) = (false, null);
+                (_isMaintaining, _possibleChange) = (false, mayHaveArrived ? _possibleChange : null);
             }
         }
 
