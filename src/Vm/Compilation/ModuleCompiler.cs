@@ -43,6 +43,7 @@ internal sealed unsafe class ModuleCompiler
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
     private readonly HashSet<int> _largeCalled = [];
+    private int _replacements;
     private readonly int[] _signatures;
     private readonly TableEntry* _functions;
     private readonly nint* _twins;
@@ -92,6 +93,9 @@ internal sealed unsafe class ModuleCompiler
 
     /// <summary>The table of functions, by index. A code that is 0 must be asked for with <see cref="EntryOf"/>.</summary>
     public TableEntry* Functions => _functions;
+
+    /// <summary>How often better code has taken the place of a function's.</summary>
+    public int Replacements => Volatile.Read(ref _replacements);
 
     /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
     public nint* Twins => _twins;
@@ -228,6 +232,7 @@ internal sealed unsafe class ModuleCompiler
         if (form == CodeForm.Fast)
         {
             Volatile.Write(ref _functions[function].Code, entry);
+            Interlocked.Increment(ref _replacements);
             return;
         }
 

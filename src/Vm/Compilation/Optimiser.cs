@@ -44,9 +44,18 @@ internal static class Optimiser
     {
         while (Waiting.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work) next))
         {
-            if (next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            if (!next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            {
+                continue;
+            }
+
+            try
             {
                 next.Work(compiler);
+            }
+            catch (OutOfMemoryException)
+            {
+                // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has.
             }
         }
 

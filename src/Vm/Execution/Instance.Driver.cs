@@ -15,19 +15,16 @@ internal sealed unsafe partial class Instance
     private readonly Dictionary<(int Function, SiteKind Kind, int Offset), int> _siteNumbers = [];
     private readonly HashSet<int> _indexedFunctions = [];
 
-    // Of functions that were called from outside: what passes the arguments, and where the function begins.
-    private readonly Dictionary<int, (Caller Caller, nint Entry)> _entries = [];
+    // Of functions that were called from outside: what passes the arguments.
+    private readonly Dictionary<int, Caller> _callers = [];
+    private int _replacements;
 
     /// <summary>Has the function compiled that is being called through an entry.</summary>
     /// <returns>Its entry point.</returns>
     public nint ResolveCallee()
     {
         nint code = _compiler.Resolve((int)_context->Callee->Function);
-        foreach (Table table in _tables)
-        {
-            table.Refresh(this, _compiler.Functions);
-        }
-
+        RefreshTables();
         return code;
     }
 
@@ -71,6 +68,25 @@ internal sealed unsafe partial class Instance
         }
     }
 
+    // The tables have copies of the entries of functions. Better code may have taken the place of some: that is looked for whenever the program goes on.
+    private void RefreshIfReplaced()
+    {
+        int replacements = _compiler.Replacements;
+        if (_replacements != replacements)
+        {
+            _replacements = replacements;
+            RefreshTables();
+        }
+    }
+
+    private void RefreshTables()
+    {
+        foreach (Table table in _tables)
+        {
+            table.Refresh(this, _compiler.Functions);
+        }
+    }
+
     /// <summary>Enters a function at its start, with the arguments in the slots, where its results are if it returns.</summary>
     public void Call(int function)
     {
@@ -80,13 +96,15 @@ internal sealed unsafe partial class Instance
             return;
         }
 
-        if (!_entries.TryGetValue(function, out (Caller Caller, nint Entry) call))
+        if (!_callers.TryGetValue(function, out Caller? caller))
         {
-            call = (Callers.For(Module.FunctionTypeOf(function)), _compiler.Resolve(function));
-            _entries.Add(function, call);
+            caller = Callers.For(Module.FunctionTypeOf(function));
+            _compiler.Resolve(function);
+            _callers.Add(function, caller);
         }
 
-        call.Caller((nint)_context, call.Entry, (nint)_context->Slots);
+        RefreshIfReplaced();
+        caller((nint)_context, _compiler.Functions[function].Code, (nint)_context->Slots);
     }
 
     /// <summary>Enters a function at a captured frame. The frame becomes the record that its code is entered with; results that it waits for are in the slots already, or in the frame.</summary>
@@ -99,6 +117,7 @@ internal sealed unsafe partial class Instance
             throw new HeapFormatException($"a captured frame names function {function}, and the module has {Module.FunctionTypes.Count}");
         }
 
+        RefreshIfReplaced();
         int number = SiteNumberOf(function, CapturedFrame.KindOf(frame), CapturedFrame.OffsetOf(frame));
         Site site = _compiler.SitesOf(function)[number];
         int bytes = SavedRecord.HeadBytes + (site.Values.Length * sizeof(ulong));

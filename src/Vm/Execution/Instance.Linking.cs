@@ -41,7 +41,7 @@ internal sealed unsafe partial class Instance
         _context->Twins = _compiler.Twins;
         _siteNumbers.Clear();
         _referencedCode.Clear();
-        _entries.Clear();
+        _callers.Clear();
         _indexedFunctions.Clear();
         RefreshImports();
         ShowMemory();

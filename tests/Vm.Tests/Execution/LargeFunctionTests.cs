@@ -47,8 +47,14 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Instance instance = group.Instantiate(ModuleOfLargeFunction(), []);
 
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+        nint atFirst = CodeOfLarge(instance).InTable;
         Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
+
+        // What is called through a table is the better code, too.
+        (nint inTable, nint ofFunction) = CodeOfLarge(instance);
+        Assert.That(inTable, Is.EqualTo(ofFunction));
+        Assert.That(inTable, Is.Not.EqualTo(atFirst));
 
         // The shell itself is a few bytes; with the body in it, it is as large as that.
         Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
@@ -87,7 +93,9 @@ internal sealed class LargeFunctionTests(bool isPaged)
         return BinaryPrimitives.ReadInt32LittleEndian(result);
     }
 
-    // memory[8] = 0; for (i = 1; i <= Calls; i++) memory[8] = large(memory[8], i)
+    private static unsafe (nint InTable, nint OfFunction) CodeOfLarge(Instance instance) => (instance.Context->Tables[0].Entries[1].Code, instance.Compiler.Functions[1].Code);
+
+    // memory[8] = 0; for (i = 1; i <= Calls; i++) memory[8] = table[1](memory[8], i)
     private static Module ModuleOfLargeFunction()
     {
         byte[] start =
@@ -95,7 +103,7 @@ internal sealed class LargeFunctionTests(bool isPaged)
             1, 1, 0x7F,
             0x41, ResultAddress, 0x41, 0, 0x36, 2, 0,
             0x03, 0x40,
-            0x41, ResultAddress, 0x41, ResultAddress, 0x28, 2, 0, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x10, 1, 0x36, 2, 0,
+            0x41, ResultAddress, 0x41, ResultAddress, 0x28, 2, 0, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x41, 1, 0x11, 1, 0, 0x36, 2, 0,
             0x20, 0, 0x41, Calls, 0x48, 0x0D, 0,
             0x0B,
             0x0B,

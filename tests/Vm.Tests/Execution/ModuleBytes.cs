@@ -5,7 +5,7 @@ namespace Everheap.Vm.Tests.Execution;
 /// <summary>The pieces of modules that tests make by hand (core specification, section 5).</summary>
 internal static class ModuleBytes
 {
-    /// <summary>A module of one memory page, whose functions are given by type and body.</summary>
+    /// <summary>A module of one memory page, whose functions are given by type and body; its table refers to all of them.</summary>
     /// <param name="types">The types, each with its form.</param>
     /// <param name="functions">The type's index and the body of each function.</param>
     public static Module Of(byte[][] types, params (byte Type, byte[] Body)[] functions)
@@ -13,7 +13,9 @@ internal static class ModuleBytes
         List<byte> bytes = [0, 0x61, 0x73, 0x6D, 1, 0, 0, 0];
         Section(bytes, 1, [(byte)types.Length, .. types.SelectMany(type => type)]);
         Section(bytes, 3, [(byte)functions.Length, .. functions.Select(function => function.Type)]);
+        Section(bytes, 4, [1, 0x70, 0, (byte)functions.Length]);
         Section(bytes, 5, [1, 0, 1]);
+        Section(bytes, 9, [1, 0, 0x41, 0, 0x0B, (byte)functions.Length, .. Enumerable.Range(0, functions.Length).Select(function => (byte)function)]);
         Section(bytes, 10, [(byte)functions.Length, .. functions.SelectMany(function => (byte[])[.. Unsigned((uint)function.Body.Length), .. function.Body])]);
         return Module.Decode(bytes.ToArray());
     }
