@@ -291,7 +291,7 @@ internal sealed class AddressWalk
             case Opcode when MemoryAccess.IsLaneLoad(opcode):
                 // Put together from a load and an operator: a group cannot have it.
                 Pop();
-                Pop();
+                _finder?.Access(position, Pop());
                 _stack.Add(Unknown(ulong.MaxValue));
                 Meet(AddressEventKind.Call, position);
                 break;

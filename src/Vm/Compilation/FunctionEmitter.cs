@@ -80,7 +80,9 @@ internal sealed partial class FunctionEmitter
         AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
         _groups = style == AccessStyle.Grouped && walk is not null ? AddressGroups.Of(code, walk.Events, PageRules) : null;
         _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
-        _strips = form == CodeForm.Twin ? null : walk?.Strips;
+
+        // A miss that comes back may have moved pages that a strip has found.
+        _strips = form == CodeForm.Twin || style == AccessStyle.Rejoining ? null : walk?.Strips;
     }
 
     /// <summary>Compiles a function.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Everheap.Engine;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
@@ -19,6 +20,12 @@ internal sealed class StripTests
     private const int Pointers = 3;
     private const int CountLocal = Pointers;
     private const int ValueLocal = Pointers + 1;
+
+    // Of the loops that come to more pages than the budget holds.
+    private const byte LanesLocal = 3;
+    private const int FarWasmPages = 255;
+    private const int FarAreaAddress = 0x400000;
+    private const int FarAreaBytes = 0x801000;
 
     private static readonly (byte Load, byte Store, int Size)[] Widths = [(0x2D, 0x3A, 1), (0x2F, 0x3B, 2), (0x28, 0x36, 4)];
 
@@ -92,6 +99,67 @@ internal sealed class StripTests
         {
             Assert.That(trapped, Is.GreaterThan(0), "some loops leave the memory");
         }
+    }
+
+    [Test]
+    public void A_load_of_a_lane_that_straddles_pages_moves_no_page_under_a_strip()
+    {
+        // v128.load32_lane, which promises no alignment, at the last two bytes of a page.
+        AssertStoresBeside([.. FarAddress(0xFFE), 0x20, LanesLocal, 0xFD, 86, 0, 0, 0, 0x21, LanesLocal], []);
+    }
+
+    [Test]
+    public void A_miss_that_comes_back_moves_no_page_under_a_strip()
+    {
+        // A function of many vectors and accesses, of which those that miss call and come back.
+        const int Accesses = 180;
+        const int Vectors = 40;
+        byte[] rest =
+        [
+            .. Enumerable.Repeat((byte[])[0x41, 0, 0x28, 2, 0, 0x1A], Accesses).SelectMany(bytes => bytes),
+            .. Enumerable.Repeat((byte[])[0x20, LanesLocal, 0xFD, 77, 0x21, LanesLocal], Vectors).SelectMany(bytes => bytes),
+        ];
+        AssertStoresBeside([.. FarAddress(0), 0x28, 2, 0, 0x1A], rest);
+    }
+
+    // The address of a page somewhere in 8 MiB, and so many bytes.
+    private static byte[] FarAddress(int place) =>
+    [
+        0x20, 1, 0x41, .. ModuleBytes.Signed(1103515245), 0x6C, 0x41, .. ModuleBytes.Signed(12345), 0x6A, 0x22, 1,
+        0x41, 8, 0x76, 0x41, .. ModuleBytes.Signed(0x7FF), 0x71, 0x41, 12, 0x74, 0x41, .. ModuleBytes.Signed(FarAreaAddress + place), 0x6A,
+    ];
+
+    // Stores go up word by word in a loop, and beside them goes what is given, in a heap whose budget does not hold the pages that it comes to.
+    private void AssertStoresBeside(byte[] beside, byte[] rest)
+    {
+        const int Stores = 8192;
+        const int StoresAddress = LinearMemory.WasmPageBytes;
+        const byte Target = 0;
+        const byte Left = 2;
+        byte[] code =
+        [
+            2, 3, 0x7F, 1, 0x7B,
+            0x41, .. ModuleBytes.Signed(FarWasmPages), 0x40, 0, 0x1A,
+            0x41, .. ModuleBytes.Signed(FarAreaAddress), 0x41, 7, 0x41, .. ModuleBytes.Signed(FarAreaBytes), 0xFC, 11, 0,
+            0x41, .. ModuleBytes.Signed(StoresAddress), 0x21, Target,
+            0x41, .. ModuleBytes.Signed(Stores), 0x21, Left,
+            0x03, 0x40,
+            .. beside,
+            0x20, Target, 0x20, Left, 0x36, 2, 0,
+            0x20, Target, 0x41, 4, 0x6A, 0x21, Target,
+            0x20, Left, 0x41, 1, 0x6B, 0x22, Left, 0x0D, 0,
+            0x0B, .. rest, 0x0B,
+        ];
+        using HeapStore store = HeapStore.Create(Path.Combine(_folder, "test.heap"));
+        using PersistentHeap heap = store.CreateHeap("program", new HeapOptions { ResidentBytes = HeapStoreOptions.ResidentBytesMin });
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), new InstanceOptions { IsAlwaysPaged = true });
+        group.PushCall(group.Instantiate(ModuleBytes.Of([[0x60, 0, 0]], (0, code)), []), 0, []);
+        Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
+
+        var actual = new byte[Stores * sizeof(int)];
+        heap.Read(group.Memories[0].Address + StoresAddress, actual);
+        Assert.That(heap.Statistics.Evictions, Is.GreaterThan(0), "the budget does not hold what is loaded");
+        Assert.That(MemoryMarshal.Cast<byte, int>(actual).ToArray(), Is.EqualTo(Enumerable.Range(1, Stores).Reverse()));
     }
 
     private static uint RandomAddress(Random random) => random.Next(8) switch
