@@ -265,11 +265,7 @@ internal sealed partial class FunctionEmitter
     {
         _il.Emit(OpCodes.Ldloc, _dirtyMap!);
         _il.Emit(OpCodes.Ldloc, place.Base);
-        if (place.Offset != 0)
-        {
-            EmitLong(place.Offset);
-            _il.Emit(OpCodes.Add);
-        }
+        EmitOffset(place.Offset);
 
         EmitInt(TranslationWindow.PageShift);
         _il.Emit(OpCodes.Shr_Un);

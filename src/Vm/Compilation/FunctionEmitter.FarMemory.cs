@@ -15,7 +15,7 @@ internal sealed partial class FunctionEmitter
 
     private bool IsWide(int memory) => _module.Memories[memory].Is64;
 
-    private bool IsFar(in Instruction instruction) => instruction.Index != 0 || (IsWide(0) && _style != AccessStyle.Contiguous);
+    private bool IsFar(in Instruction instruction) => instruction.Index != 0 || (IsWide(0) && !IsContiguous);
 
     /// <summary>Computes an effective address into <see cref="AddressLocal"/>; traps if it is far outside of a 64-bit memory. The evaluation stack must be empty.</summary>
     private void EmitAddress(Node address, in Instruction instruction)

@@ -47,11 +47,7 @@ internal sealed partial class FunctionEmitter
 
         Load(groupBase);
         long place = _groups!.MemberAt(position).Distance + _code.Instructions[position].Immediate - group.First;
-        if (place != 0)
-        {
-            EmitLong(place);
-            _il.Emit(OpCodes.Add);
-        }
+        EmitOffset(place);
 
         _il.Emit(OpCodes.Conv_I);
         access();

@@ -40,7 +40,7 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
+        if (IsContiguous && !IsFar(in instruction))
         {
             EmitContiguousLoad(position, in instruction, access);
             return;
@@ -93,7 +93,7 @@ internal sealed partial class FunctionEmitter
         {
             EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
         }
-        else if (_style == AccessStyle.Contiguous)
+        else if (IsContiguous)
         {
             var place = new EffectiveAddress(AddressLocal, 0);
             EmitBoundsCheck(place, access.Size, offset);
@@ -127,7 +127,7 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        if (_style == AccessStyle.Contiguous && !IsFar(in instruction))
+        if (IsContiguous && !IsFar(in instruction))
         {
             EmitContiguousStore(position, in instruction, access);
             return;
@@ -238,11 +238,7 @@ internal sealed partial class FunctionEmitter
 
         EmitNode(address);
         _il.Emit(OpCodes.Conv_U8);
-        if (offset != 0)
-        {
-            EmitLong(offset);
-            _il.Emit(OpCodes.Add);
-        }
+        EmitOffset(offset);
     }
 
     // Leaves the address of the bytes on the evaluation stack.

@@ -147,7 +147,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitPrologue()
     {
-        if (_code.AccessCount > 0 && _style == AccessStyle.Contiguous)
+        if (_code.AccessCount > 0 && IsContiguous)
         {
             EmitContiguousPrologue();
         }
