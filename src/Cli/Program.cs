@@ -12,6 +12,11 @@ internal static class Program
     {
         try
         {
+            if (args is [RunCommand.Name or ResumeCommand.Name, _, ..])
+            {
+                WarmUp.Begin();
+            }
+
             return args is [TortureWorker.Argument] ? TortureWorker.Run() : CommandLine.Invoke(args);
         }
 #pragma warning disable CA1031 // The outermost frame: what is not an expected failure is shown in full, as a fault to report.

@@ -8,6 +8,9 @@ namespace Everheap.Cli;
 /// <summary><c>everheap resume</c>: carries a program on from its last checkpoint, or several programs of one file.</summary>
 internal static class ResumeCommand
 {
+    /// <summary>The command's name.</summary>
+    public const string Name = "resume";
+
     /// <summary>Builds the command.</summary>
     /// <returns>The command.</returns>
     public static Command Build()
@@ -27,7 +30,7 @@ internal static class ResumeCommand
             Description = "Append standard output and error to DIR/NAME.out and DIR/NAME.err, by the program's name.",
         };
         var runtime = new RuntimeOptions();
-        var command = new Command("resume", "Carry a program on from its last checkpoint, or several of one file.") { file, heaps, from, outputFolder };
+        var command = new Command(Name, "Carry a program on from its last checkpoint, or several of one file.") { file, heaps, from, outputFolder };
         runtime.AddTo(command);
         command.SetAction(result =>
         {

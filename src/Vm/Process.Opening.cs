@@ -168,7 +168,16 @@ public sealed partial class Process
             }
 
             process.Seal();
-            heap.Checkpoint();
+            PendingCheckpoint checkpoint = heap.BeginCheckpoint();
+            try
+            {
+                instance.Prepare(start);
+            }
+            finally
+            {
+                checkpoint.Wait();
+            }
+
             if (options.Retention is not null)
             {
                 store.SetRetention(options.HeapName, options.Retention);

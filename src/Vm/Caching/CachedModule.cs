@@ -8,12 +8,13 @@ using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Caching;
 
-/// <summary>What a cache keeps of a module: that it is valid, with the features that it uses; and the images of its chunks.</summary>
+/// <summary>What a cache keeps of a module: that it is valid, with the features that it uses; and the images of its chunks, with their sites.</summary>
 /// <param name="folder">The files.</param>
 /// <param name="key">The module's key.</param>
 internal sealed class CachedModule(CacheFolder folder, string key)
 {
     private const string ValidityName = "valid";
+    private const string SitesSuffix = "-sites";
 
     /// <summary>A module's key: of its bytes, and of all that its compiled code depends on beside them.</summary>
     public static string KeyOf(ReadOnlySpan<byte> moduleBytes)
@@ -66,6 +67,12 @@ internal sealed class CachedModule(CacheFolder folder, string key)
         image.Image.CopyTo(content.AsSpan(sizeof(int) * (image.Called.Length + 1)));
         folder.Write(key, NameOf(options, chunk), content);
     }
+
+    /// <summary>The sites of a chunk's functions (<see cref="SiteImage"/>); null where they are not kept.</summary>
+    public byte[]? ReadSites(CodeOptions options, int chunk) => folder.Read(key, NameOf(options, chunk) + SitesSuffix);
+
+    /// <summary>Keeps them. They are an entry of their own, as few programs that are started ask for those of more than a few functions.</summary>
+    public void WriteSites(CodeOptions options, int chunk, byte[] sites) => folder.Write(key, NameOf(options, chunk) + SitesSuffix, sites);
 
     private static string NameOf(CodeOptions options, int chunk) =>
         string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{chunk}");

@@ -8,7 +8,7 @@ namespace Everheap.Vm.Compilation;
 internal sealed partial class FunctionEmitter
 {
     /// <summary>Values that all of a function's sites may save together; bounds the code that a hostile function makes.</summary>
-    private const long SavedValuesMax = 4_000_000;
+    public const long SavedValuesMax = 4_000_000;
 
     private readonly List<Site> _sites = [];
     private readonly List<TwinEntry> _entries = [];

@@ -40,6 +40,7 @@ internal sealed unsafe class ModuleCompiler
     private readonly ChunkLayout _layout;
     private readonly CompiledChunk?[] _chunks;
     private readonly Site[]?[] _sites;
+    private readonly Dictionary<int, byte[]?> _siteImages = [];
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
     private readonly HashSet<int> _largeCalled = [];
@@ -117,8 +118,8 @@ internal sealed unsafe class ModuleCompiler
         {
             lock (_gate)
             {
-                // A chunk that was not compiled here came without them: the function is emitted once more, for nothing but its sites.
-                sites = _sites[function] ??= EmitForSites(function);
+                // A chunk that was not compiled here came without them. What a cache does not have is had by emitting the function once more, for nothing but its sites.
+                sites = _sites[function] ??= ReadSites(function) ?? EmitForSites(function);
             }
         }
 
@@ -180,8 +181,16 @@ internal sealed unsafe class ModuleCompiler
         return _functions[function].Code;
     }
 
+    /// <summary>Makes all that entering a function at its start takes.</summary>
+    public void Prepare(int function)
+    {
+        Resolve(function);
+        EntryAt(function, 0);
+        RuntimeHelpers.PrepareMethod(_chunks[_layout.ChunkOf(function)]!.MethodOf(function).MethodHandle);
+    }
+
     /// <summary>Has the JIT make the machine code of a chunk that is loaded, but that of large functions.</summary>
-    public void Prepare(int chunk)
+    public void PrepareChunk(int chunk)
     {
         (int first, int end) = _layout.RangeOf(chunk);
         CompiledChunk loaded;
@@ -316,7 +325,12 @@ internal sealed unsafe class ModuleCompiler
         (int first, int end) = _layout.RangeOf(chunk);
         ChunkImage image = CompiledChunk.Emit(this, first, end, (target, il, function) => _sites[function] = EmitFunction(target, il, function, CodeForm.Fast));
         loaded = Load(chunk, image);
-        Module.Cached?.WriteChunk(Options, chunk, image);
+        if (Module.Cached is not null)
+        {
+            Module.Cached.WriteChunk(Options, chunk, image);
+            Module.Cached.WriteSites(Options, chunk, SiteImage.Write([.. _sites[first..end]!]));
+        }
+
         return loaded;
     }
 
@@ -435,6 +449,18 @@ internal sealed unsafe class ModuleCompiler
         MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), parameterTypes);
         emit(target, method);
         return (target.Create().GetMethod(name)!.MethodHandle, target.Called);
+    }
+
+    private Site[]? ReadSites(int function)
+    {
+        int chunk = _layout.ChunkOf(function);
+        if (!_siteImages.TryGetValue(chunk, out byte[]? image))
+        {
+            image = Module.Cached?.ReadSites(Options, chunk);
+            _siteImages.Add(chunk, image);
+        }
+
+        return image is null ? null : SiteImage.Read(image, function - _layout.RangeOf(chunk).First);
     }
 
     private Site[] EmitForSites(int function)

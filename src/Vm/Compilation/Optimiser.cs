@@ -22,7 +22,7 @@ internal static class Optimiser
     {
         if (Environment.ProcessorCount > 1 && Waiting.Count < WaitingMax)
         {
-            Add(compiler, found => found.Prepare(chunk));
+            Add(compiler, found => found.PrepareChunk(chunk));
         }
     }
 

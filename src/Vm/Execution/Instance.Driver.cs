@@ -87,6 +87,23 @@ internal sealed unsafe partial class Instance
         }
     }
 
+    /// <summary>Has a function compiled that will soon be entered at its start.</summary>
+    public void Prepare(int function)
+    {
+        if (FunctionAt(function) is not GuestFunction guest)
+        {
+            return;
+        }
+
+        if (guest.Owner != this)
+        {
+            guest.Owner.Prepare(guest.Index);
+            return;
+        }
+
+        _compiler.Prepare(function);
+    }
+
     /// <summary>Enters a function at its start, with the arguments in the slots, where its results are if it returns.</summary>
     public void Call(int function)
     {

@@ -54,8 +54,8 @@ internal sealed class CodeCacheTests
 
         Assert.Multiple(() =>
         {
-            Assert.That((first.EntriesRead, first.EntriesWritten), Is.EqualTo((0, 2)));
-            Assert.That((second.EntriesRead, second.EntriesWritten), Is.EqualTo((2, 0)), "that the module is valid, and its one chunk");
+            Assert.That((first.EntriesRead, first.EntriesWritten), Is.EqualTo((0, 3)));
+            Assert.That((second.EntriesRead, second.EntriesWritten), Is.EqualTo((3, 0)), "that the module is valid, its one chunk, and its sites");
         });
     }
 
@@ -73,19 +73,21 @@ internal sealed class CodeCacheTests
 
         Assert.Multiple(() =>
         {
-            Assert.That((repaired.EntriesRead, repaired.EntriesWritten), Is.EqualTo((0, 2)));
-            Assert.That((after.EntriesRead, after.EntriesWritten), Is.EqualTo((2, 0)));
+            Assert.That((repaired.EntriesRead, repaired.EntriesWritten), Is.EqualTo((0, 3)));
+            Assert.That((after.EntriesRead, after.EntriesWritten), Is.EqualTo((3, 0)));
         });
     }
 
-    [Test]
-    public void An_entry_in_the_place_of_another_is_not_taken_for_it()
+    [TestCase("valid", false, ExpectedResult = 1, TestName = "An_entry_in_the_place_of_another_is_not_taken_for_it(a chunk)")]
+    [TestCase("valid", true, ExpectedResult = 2, TestName = "An_entry_in_the_place_of_another_is_not_taken_for_it(sites)")]
+    public long An_entry_in_the_place_of_another_is_not_taken_for_it(string source, bool areSites)
     {
         Run();
         string[] entries = Entries();
-        File.Copy(entries[0], entries[1], overwrite: true);
+        string taken = entries.Single(entry => Path.GetFileName(entry) != source && entry.EndsWith("-sites", StringComparison.Ordinal) == areSites);
+        File.Copy(entries.Single(entry => Path.GetFileName(entry) == source), taken, overwrite: true);
 
-        Assert.That(Run().EntriesRead, Is.EqualTo(1));
+        return Run().EntriesRead;
     }
 
     [Test]
@@ -154,8 +156,8 @@ internal sealed class CodeCacheTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(Run().EntriesRead, Is.EqualTo(2));
-            Assert.That(Entries(), Has.Length.EqualTo(2), "nothing is left of what was being written");
+            Assert.That(Run().EntriesRead, Is.EqualTo(3));
+            Assert.That(Entries(), Has.Length.EqualTo(3), "nothing is left of what was being written");
         });
     }
 
