@@ -23,7 +23,7 @@ namespace Everheap.Engine;
 /// and opening it again, which needs none.
 /// </para>
 /// </remarks>
-public sealed class PersistentHeap : IHeapReader, IDisposable
+public sealed partial class PersistentHeap : IHeapReader, IDisposable
 {
     /// <summary>Bytes of a page: the unit of dirty tracking, of eviction and of allocation.</summary>
     public const int PageSize = FileLayout.PageSize;
@@ -381,6 +381,7 @@ public sealed class PersistentHeap : IHeapReader, IDisposable
         }
 
         _isDisposed = true;
+        EndPrefetching();
         WaitForCheckpoint();
         _meter.Dispose();
         _writer.Dispose();

@@ -25,12 +25,16 @@ public sealed unsafe class PinnedRange : IDisposable
     /// <summary>Of a page that has changed, while the range is given up: there is an older copy of it that is being written.</summary>
     internal const byte MarkOfCopied = 2;
 
+    /// <summary>Of a page that was part of a checkpoint; half of it a while later.</summary>
+    private const byte ChangedLately = 2;
+
     /// <summary>A range of so many bytes may take memory in pages of 2 MiB. A shorter one would take the most of such a page for nothing.</summary>
     private const long HugePagesLengthMin = 2L << 20;
 
     private readonly Pager _pager;
     private readonly ReservedMemory _memory;
     private readonly byte[] _marks;
+    private readonly byte[] _changes;
     private readonly List<int> _leaves = [];
     private readonly ulong _firstLeaf;
     private volatile int _pages;
@@ -45,6 +49,7 @@ public sealed unsafe class PinnedRange : IDisposable
         var bytes = (long)pagesMax << FileLayout.PageShift;
         _memory = new ReservedMemory(bytes);
         _marks = GC.AllocateArray<byte>(pagesMax, pinned: true);
+        _changes = new byte[pagesMax];
         Start = _memory.Start;
     }
 
@@ -190,7 +195,23 @@ public sealed unsafe class PinnedRange : IDisposable
     internal void Mark(int index) => _marks[index] = 1;
 
     /// <summary>The page is part of a checkpoint as it is.</summary>
-    internal void Unmark(int index) => _marks[index] = 0;
+    internal void Unmark(int index)
+    {
+        _marks[index] = 0;
+        _changes[index] = ChangedLately;
+    }
+
+    /// <summary>Whether a page has changed, or was part of a checkpoint, in this or the last of the times between two calls of <see cref="AgeChanges"/>.</summary>
+    internal bool HasChangedLately(int index) => (_marks[index] | _changes[index]) != 0;
+
+    /// <summary>Begins another time, and forgets the one before the last.</summary>
+    internal void AgeChanges()
+    {
+        foreach (ref var change in _changes.AsSpan(0, _pages))
+        {
+            change >>= 1;
+        }
+    }
 
     /// <summary>The first marked page from one on; the number of pages if there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

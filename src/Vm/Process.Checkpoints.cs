@@ -143,7 +143,7 @@ public sealed partial class Process
         _release.Wait();
         ThrowIfReleaseFailed();
         TaskCompletionSource<CheckpointInfo>[] requests = [.. TakeRequests()];
-        Seal();
+        Seal(isLast: _header.State == ProcessState.Suspended);
         CheckpointInfo info = _heap.Checkpoint();
         _wasi.Release(info.Number);
         foreach (TaskCompletionSource<CheckpointInfo> request in requests)
@@ -152,10 +152,10 @@ public sealed partial class Process
         }
     }
 
-    private void Seal()
+    private void Seal(bool isLast = false)
     {
         _wasi.Seal();
-        _group!.Save();
+        _group!.Save(isLast);
     }
 
     private void End(InstanceGroup group, ProcessState state, int exitCode)

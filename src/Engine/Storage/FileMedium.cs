@@ -104,6 +104,16 @@ public sealed partial class FileMedium : IStorageMedium
     }
 
     /// <inheritdoc/>
+    public void Prefetch(long offset, long length)
+    {
+        // It begins reads into the system's cache; that some cannot be made is told to whoever reads there.
+        if (Libc.IsAvailable)
+        {
+            _ = Libc.AdviseFile(_handle, offset, length, Libc.AdviseFileWillNeed);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Flush()
     {
         if (!Libc.IsAvailable)

@@ -60,6 +60,16 @@ public interface IStorageMedium : IDisposable
     {
     }
 
+    /// <summary>
+    /// Says that a range will be read soon, so that the medium may have it at hand by then. Promises nothing, returns without waiting for it, and does nothing unless an implementation knows better.
+    /// Any thread, at any time: parts of the range may be written or cut off meanwhile.
+    /// </summary>
+    /// <param name="offset">Where it begins.</param>
+    /// <param name="length">Bytes.</param>
+    public void Prefetch(long offset, long length)
+    {
+    }
+
     /// <summary>Returns when every write and resize that returned before this call is durable.</summary>
     /// <exception cref="IOException">The medium failed; nothing is known of what was written since the last flush.</exception>
     public void Flush();

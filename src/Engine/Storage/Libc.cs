@@ -16,6 +16,7 @@ internal static unsafe partial class Libc
     public const int AdviseHugePage = 14;
     public const int AdviseNoHugePage = 15;
     public const uint SyncRangeWrite = 2;
+    public const int AdviseFileWillNeed = 3;
     public const int SeekEnd = 2;
     public const int OpenReadOnly = 0;
     public const int OpenCloseOnExec = 0x80000;
@@ -61,6 +62,9 @@ internal static unsafe partial class Libc
     /// <summary>With <see cref="SyncRangeWrite"/> alone: begins to write what is dirty in a range, waits for nothing, and takes no error away from the next fsync.</summary>
     [LibraryImport("libc", EntryPoint = "sync_file_range")]
     public static partial int SyncRange(SafeFileHandle file, long offset, long length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    public static partial int AdviseFile(SafeFileHandle file, long offset, long length, int advice);
 
     /// <summary>Reserves room from an offset on, and makes the file as long as that takes.</summary>
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]

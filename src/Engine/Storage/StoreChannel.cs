@@ -75,6 +75,9 @@ internal sealed class StoreChannel(IStorageMedium medium, ILogger? logger = null
     /// <summary>Says that a range that was written is to be flushed soon.</summary>
     public void BeginWriteBack(long offset, long length) => medium.BeginWriteBack(offset, length);
 
+    /// <summary>Says that a range will be read soon.</summary>
+    public void Prefetch(long offset, long length) => medium.Prefetch(offset, length);
+
     /// <summary>Nothing was found at opening: the store is being created.</summary>
     public void MarkNew() => _isFoundDurable = true;
 

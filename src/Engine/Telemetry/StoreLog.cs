@@ -34,4 +34,7 @@ internal static partial class StoreLog
 
     [LoggerMessage(10, LogLevel.Error, "{Damage} What hung on it stays in use until the store is repaired")]
     public static partial void NotReclaimed(ILogger logger, string damage);
+
+    [LoggerMessage(11, LogLevel.Warning, "{Store}: what heap '{Heap}' used last is not prefetched any further")]
+    public static partial void PrefetchEnded(ILogger logger, string store, string heap, Exception failure);
 }

@@ -40,6 +40,14 @@ internal readonly record struct AtomicOperation(AtomicKind Kind, ValType Type, i
         };
     }
 
+    /// <summary>Bytes in memory that an atomic instruction that is a call looks at.</summary>
+    public static int SizeOf(Opcode opcode) => opcode switch
+    {
+        Opcode.MemoryAtomicNotify or Opcode.MemoryAtomicWait32 => sizeof(uint),
+        Opcode.MemoryAtomicWait64 => sizeof(ulong),
+        _ => Of(opcode).Size,
+    };
+
     /// <summary>The type of what an atomic instruction that is a call leaves.</summary>
     public static ValType ResultOf(Opcode opcode) => opcode < Opcode.I32AtomicRmwAdd ? ValType.I32 : Of(opcode).Type;
 

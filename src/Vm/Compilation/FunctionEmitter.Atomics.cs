@@ -52,19 +52,23 @@ internal sealed partial class FunctionEmitter
     // A misaligned atomic access traps before it is found out whether it lies inside.
     private void EmitAlignmentTrap(int depth, in Instruction instruction)
     {
-        int size = MemoryAccess.Of(instruction.Opcode).Size;
-        if (size == 1)
-        {
-            return;
-        }
-
         if (_stack[depth].Kind is not (NodeKind.Local or NodeKind.Constant))
         {
             Materialise(depth);
         }
 
-        EmitNode(_stack[depth]);
-        if (_stack[depth].Type == ValType.I64)
+        EmitAlignmentTrap(_stack[depth], MemoryAccess.Of(instruction.Opcode).Size, in instruction);
+    }
+
+    private void EmitAlignmentTrap(Node address, int size, in Instruction instruction)
+    {
+        if (size == 1)
+        {
+            return;
+        }
+
+        EmitNode(address);
+        if (address.Type == ValType.I64)
         {
             _il.Emit(OpCodes.Conv_I4);
         }
@@ -144,6 +148,12 @@ internal sealed partial class FunctionEmitter
         address = Reusable(address, depth);
         first = Reusable(first, depth + 1);
         second = Reusable(second, depth + 2);
+        if (IsWide(instruction.Index))
+        {
+            // The call looks at the alignment first, too; but an address or offset that is far outside does not come so far.
+            EmitAlignmentTrap(address, AtomicOperation.SizeOf(instruction.Opcode), in instruction);
+        }
+
         EmitAddress(address, in instruction);
         EmitFarHead(in instruction);
         EmitInt((int)instruction.Opcode);

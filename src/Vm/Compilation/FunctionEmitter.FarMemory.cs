@@ -35,7 +35,9 @@ internal sealed partial class FunctionEmitter
         if (instruction.Immediate != 0)
         {
             _il.Emit(OpCodes.Ldloc, AddressLocal);
-            EmitLong((long)Math.Min((ulong)instruction.Immediate, AddressEnd));
+
+            // One that is far outside is made smaller, with the same alignment.
+            EmitLong((ulong)instruction.Immediate < AddressEnd ? instruction.Immediate : AddressEnd | (instruction.Immediate & (sizeof(ulong) - 1)));
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Stloc, AddressLocal);
         }

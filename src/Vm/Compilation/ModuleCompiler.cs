@@ -189,23 +189,30 @@ internal sealed unsafe class ModuleCompiler
         RuntimeHelpers.PrepareMethod(_chunks[_layout.ChunkOf(function)]!.MethodOf(function).MethodHandle);
     }
 
-    /// <summary>Has the JIT make the machine code of a chunk that is loaded, but that of large functions.</summary>
-    public void PrepareChunk(int chunk)
+    /// <summary>Has the JIT make the machine code of a function, unless it is a large one.</summary>
+    /// <param name="chunk">Its chunk, which is loaded.</param>
+    /// <param name="number">Its number there.</param>
+    /// <returns>False if there is none of that number.</returns>
+    public bool PrepareInChunk(int chunk, int number)
     {
         (int first, int end) = _layout.RangeOf(chunk);
-        CompiledChunk loaded;
-        lock (_gate)
+        if (first + number >= end)
         {
-            loaded = _chunks[chunk]!;
+            return false;
         }
 
-        for (int function = first; function < end; function++)
+        if (!IsLarge(first + number))
         {
-            if (!IsLarge(function))
+            CompiledChunk loaded;
+            lock (_gate)
             {
-                RuntimeHelpers.PrepareMethod(loaded.MethodOf(function).MethodHandle);
+                loaded = _chunks[chunk]!;
             }
+
+            RuntimeHelpers.PrepareMethod(loaded.MethodOf(first + number).MethodHandle);
         }
+
+        return true;
     }
 
     /// <summary>Compiles a large function once more, in a <see cref="Shell"/>, and puts that in the place of its code. It takes seconds.</summary>

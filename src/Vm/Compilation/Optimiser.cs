@@ -2,34 +2,37 @@ using System.Collections.Concurrent;
 
 namespace Everheap.Vm.Compilation;
 
-/// <summary>Has functions compiled before they are called, and large ones once more, one after the other in the background of all programs of the process.</summary>
+/// <summary>
+/// Has functions compiled before they are called, and large ones once more, one after the other in the background of all programs of the process. Large ones, which are being called
+/// as they are, come first.
+/// </summary>
 internal static class Optimiser
 {
     /// <summary>What waits at most before chunks are left to be compiled as they are called: a program that loads them faster does not stay in any.</summary>
     private const int WaitingMax = 8;
 
-    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work)> Waiting = new();
+    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work)> Large = new();
+    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, int Chunk)> Chunks = new();
     private static int _isRunning;
 
     /// <summary>Whether all that was asked for is done.</summary>
-    public static bool IsIdle => Waiting.IsEmpty && Volatile.Read(ref _isRunning) == 0;
+    public static bool IsIdle => Large.IsEmpty && Chunks.IsEmpty && Volatile.Read(ref _isRunning) == 0;
 
     /// <summary>Asks for a function's optimised code. A module that nobody uses any more is passed over.</summary>
-    public static void Add(ModuleCompiler compiler, int function, CodeForm form, int site) => Add(compiler, found => found.Optimise(function, form, site));
+    public static void Add(ModuleCompiler compiler, int function, CodeForm form, int site)
+    {
+        Large.Enqueue((new WeakReference<ModuleCompiler>(compiler), found => found.Optimise(function, form, site)));
+        Start();
+    }
 
     /// <summary>Asks for the machine code of a chunk's functions, where there is a processor to make it beside the program.</summary>
     public static void AddChunk(ModuleCompiler compiler, int chunk)
     {
-        if (Environment.ProcessorCount > 1 && Waiting.Count < WaitingMax)
+        if (Environment.ProcessorCount > 1 && Chunks.Count < WaitingMax)
         {
-            Add(compiler, found => found.PrepareChunk(chunk));
+            Chunks.Enqueue((new WeakReference<ModuleCompiler>(compiler), chunk));
+            Start();
         }
-    }
-
-    private static void Add(ModuleCompiler compiler, Action<ModuleCompiler> work)
-    {
-        Waiting.Enqueue((new WeakReference<ModuleCompiler>(compiler), work));
-        Start();
     }
 
     private static void Start()
@@ -42,27 +45,48 @@ internal static class Optimiser
 
     private static void Run()
     {
-        while (Waiting.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work) next))
+        OptimiseLarge();
+        while (Chunks.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, int Chunk) next))
         {
-            if (!next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            // By functions, and no longer than anyone uses the module.
+            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(compiler, found => found.PrepareInChunk(next.Chunk, number)); number++)
             {
-                continue;
-            }
-
-            try
-            {
-                next.Work(compiler);
-            }
-            catch (OutOfMemoryException)
-            {
-                // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has.
+                OptimiseLarge();
             }
         }
 
         Volatile.Write(ref _isRunning, 0);
-        if (!Waiting.IsEmpty)
+        if (!Large.IsEmpty || !Chunks.IsEmpty)
         {
             Start();
+        }
+    }
+
+    private static void OptimiseLarge()
+    {
+        while (Large.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work) next))
+        {
+            if (next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            {
+                Try(compiler, found =>
+                {
+                    next.Work(found);
+                    return true;
+                });
+            }
+        }
+    }
+
+    private static bool Try(ModuleCompiler compiler, Func<ModuleCompiler, bool> work)
+    {
+        try
+        {
+            return work(compiler);
+        }
+        catch (OutOfMemoryException)
+        {
+            // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has.
+            return false;
         }
     }
 }

@@ -19,12 +19,7 @@ internal sealed unsafe partial class Instance
     /// <summary>Does an atomic read-modify-write operation, waits or notifies.</summary>
     public long DoAtomic(int memory, ulong address, Opcode opcode, ulong first, ulong second, int function, int offset)
     {
-        int size = opcode switch
-        {
-            Opcode.MemoryAtomicNotify or Opcode.MemoryAtomicWait32 => sizeof(uint),
-            Opcode.MemoryAtomicWait64 => sizeof(ulong),
-            _ => AtomicOperation.Of(opcode).Size,
-        };
+        int size = AtomicOperation.SizeOf(opcode);
         if ((address & (ulong)(size - 1)) != 0)
         {
             CompiledCode.Trap(_context, function, offset, (int)TrapKind.UnalignedAtomic);

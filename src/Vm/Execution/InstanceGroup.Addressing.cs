@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Numerics;
+using Everheap.Engine;
 using Everheap.Vm.Compilation;
 
 namespace Everheap.Vm.Execution;
@@ -16,6 +17,9 @@ internal sealed unsafe partial class InstanceGroup
 
     /// <summary>A memory up to this length, in bytes, is read at once where it is taken up from the heap: some 5 ms.</summary>
     private const ulong ReadAtOnceMax = 16 << 20;
+
+    /// <summary>A memory from this length on is prefetched, in bytes.</summary>
+    private const ulong PrefetchedMin = 1 << 20;
 
     private readonly long _begun = Stopwatch.GetTimestamp();
     private int _captures;
@@ -34,6 +38,12 @@ internal sealed unsafe partial class InstanceGroup
         }
 
         memory.IsPinDeferred = _isRestoring && memory.Length > ReadAtOnceMax;
+        if (_isRestoring && !Options.IsAlwaysPaged && memory.Length >= PrefetchedMin && memory.Fits((ulong)Options.ContiguousBytesMax))
+        {
+            // All of it will be read, now or a while later.
+            Heap.Prefetch([new HeapRange(memory.Address, memory.Length)]);
+        }
+
         return Pin(memory, Options.IsAlwaysPaged || memory.IsPinDeferred ? Addressing.Paged : Addressing.Contiguous);
     }
 

@@ -31,6 +31,7 @@ internal sealed unsafe partial class InstanceGroup
         var group = new InstanceGroup(heap, header, options);
         try
         {
+            RecentPages.Prefetch(heap, header, directory.Modules.Select(module => new HeapRange(module.Address, module.Length)));
             group.Restore(directory, findHostFunction);
         }
         catch
@@ -43,8 +44,10 @@ internal sealed unsafe partial class InstanceGroup
     }
 
     /// <summary>Writes what lies in native memory into the heap: at a safepoint, with the stack captured.</summary>
-    public void Save()
+    /// <param name="isLast">Whether the machine stops there.</param>
+    public void Save(bool isLast = false)
     {
+        _recentPages.Save(Header, isLast);
         foreach (Instance instance in _instances)
         {
             instance.Save();

@@ -27,6 +27,7 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
     /// <summary>Room for the parameters or results of any function, where each is a vector of two slots.</summary>
     public static readonly int SlotCount = 2 * Math.Max(ModuleLimits.ParametersMax, ModuleLimits.ResultsMax);
 
+    private readonly RecentPages _recentPages;
     private readonly List<Instance> _instances = [];
     private readonly List<Table> _tables = [];
     private readonly List<LinearMemory> _memories = [];
@@ -41,6 +42,7 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
         Heap = heap;
         Header = header;
         Options = options;
+        _recentPages = new RecentPages(heap);
         Stack = new CapturedStack(heap, header.StackAddress, header.StackBytes, options.StackBytesMax);
         Bridges = new Bridges();
         Slots = (ulong*)NativeMemory.AllocZeroed((nuint)SlotCount, sizeof(ulong));

@@ -112,8 +112,7 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
     /// <returns>Whether it is pinned.</returns>
     public bool TryPin(ulong bytesMax)
     {
-        // A seal needs frames for copies of the pages that have changed, which may be all of them.
-        ulong fits = Math.Min(bytesMax, _heap.PinnableBytes / 2);
+        ulong fits = FittingBytes(bytesMax);
         ulong length = Math.Max(Length, WasmPageBytes);
         if (_pinned is null && length <= fits)
         {
@@ -129,6 +128,12 @@ internal sealed unsafe class LinearMemory : GuestMemory, IDisposable
 
         return _pinned is not null;
     }
+
+    /// <summary>Whether it is no longer than a limit, and than leaves enough of the budget to everything else.</summary>
+    public bool Fits(ulong bytesMax) => Length <= FittingBytes(bytesMax);
+
+    // A seal needs frames for copies of the pages that have changed, which may be all of them.
+    private ulong FittingBytes(ulong bytesMax) => Math.Min(bytesMax, _heap.PinnableBytes / 2);
 
     /// <summary>From now on the memory is reached by pages.</summary>
     public void Unpin()

@@ -27,6 +27,8 @@ namespace Everheap.Vm.Execution;
 ///    104     8  its length in bytes
 ///    112     8  address of thrown exceptions that the program may still look at, or 0
 ///    120     8  the length of their room in bytes
+///    128     8  address of the record of pages that were used last (<see cref="RecentPages"/>), or 0
+///    136     8  its length in bytes
 /// </code>
 /// </summary>
 internal sealed class MachineHeader
@@ -34,7 +36,7 @@ internal sealed class MachineHeader
     /// <summary>Where the page lies in the heap.</summary>
     public const ulong Address = 0x1000;
 
-    private const int Bytes = 128;
+    private const int Bytes = 144;
     private const int KeepFileFlag = 1;
     private const int EmbeddedFlag = 2;
     private const ulong Magic = 0x31434F5250485645; // "EVHPROC1"
@@ -73,6 +75,10 @@ internal sealed class MachineHeader
     public ulong ExceptionsAddress { get; set; }
 
     public ulong ExceptionsLength { get; set; }
+
+    public ulong RecentPagesAddress { get; set; }
+
+    public ulong RecentPagesLength { get; set; }
 
     public bool KeepFile { get; set; }
 
@@ -118,6 +124,8 @@ internal sealed class MachineHeader
             CommandLineLength = BinaryPrimitives.ReadUInt64LittleEndian(page[104..]),
             ExceptionsAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[112..]),
             ExceptionsLength = BinaryPrimitives.ReadUInt64LittleEndian(page[120..]),
+            RecentPagesAddress = BinaryPrimitives.ReadUInt64LittleEndian(page[128..]),
+            RecentPagesLength = BinaryPrimitives.ReadUInt64LittleEndian(page[136..]),
         };
     }
 
@@ -144,6 +152,8 @@ internal sealed class MachineHeader
         BinaryPrimitives.WriteUInt64LittleEndian(page[104..], CommandLineLength);
         BinaryPrimitives.WriteUInt64LittleEndian(page[112..], ExceptionsAddress);
         BinaryPrimitives.WriteUInt64LittleEndian(page[120..], ExceptionsLength);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[128..], RecentPagesAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(page[136..], RecentPagesLength);
         heap.Write(Address, page);
     }
 }

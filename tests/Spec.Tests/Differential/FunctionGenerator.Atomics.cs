@@ -37,13 +37,14 @@ internal sealed partial class FunctionGenerator
         int memory = _random.Next(_plan.Memories.Count);
         if (type == ValType.I32 && Chance(5))
         {
-            Node at = AtomicAddress(memory, 2, out long notifyOffset);
+            // Without an offset: where the sum with one does not fit the address's type, Wasmtime traps before it looks at the alignment, here alone.
+            Node at = AtomicAddress(memory, 2, out _);
             return new Node
             {
                 Opcode = Opcode.MemoryAtomicNotify,
                 Results = [type],
                 Operands = [at, Value(ValType.I32)],
-                Immediates = MemoryImmediates(2, memory, notifyOffset),
+                Immediates = MemoryImmediates(2, memory, 0),
             };
         }
 
