@@ -1,15 +1,19 @@
+using System.Reflection;
 using System.Reflection.Emit;
+using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
 
 /// <content>
 /// The JIT of .NET 10 takes it that on x64 a rotation by a constant sets the zero flag, which it does not, and leaves out the test of its result (dotnet/runtime,
-/// issue 129288): <c>if (rotl(x, 5))</c> goes by whatever set the flag before. So what is tested and may be a rotation goes through instructions that set the flag, and
-/// that the JIT does not see through. In the hash functions that rotate, their state is hardly ever tested.
+/// issue 129288): <c>if (rotl(x, 5))</c> goes by whatever set the flag before. So what is tested and may be a rotation goes through an instruction that sets the flag, and
+/// that the JIT cannot leave out. In the hash functions that rotate, their state is hardly ever tested.
 /// </content>
 internal sealed partial class FunctionEmitter
 {
+    private static readonly FieldInfo NoBitsField = ContextField(nameof(CodeContext.NoBits));
+
     /// <summary>What a rotation was stored to so far: locals, and the complements of slots. The JIT may move the value on from there to the test.</summary>
     private readonly HashSet<int> _rotated = [];
 
@@ -22,19 +26,15 @@ internal sealed partial class FunctionEmitter
             return;
         }
 
-        // The value again: -x = ~x + 1.
-        _il.Emit(OpCodes.Neg);
-        _il.Emit(OpCodes.Not);
+        // The value again. Two negations would do, if the JIT did not find out now and then that they cancel out each other.
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldfld, NoBitsField);
         if (node.Type == ValType.I32)
         {
-            EmitInt(1);
-        }
-        else
-        {
-            EmitLong(1);
+            _il.Emit(OpCodes.Conv_I4);
         }
 
-        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Xor);
     }
 
     /// <summary>Notes what was stored.</summary>

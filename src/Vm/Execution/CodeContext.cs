@@ -101,6 +101,9 @@ internal unsafe struct CodeContext
     /// <summary>The countdown's start.</summary>
     public int StressInterval;
 
+    /// <summary>0, where the JIT must not know it: it would fold x ^ 0 to x.</summary>
+    public long NoBits;
+
     /// <summary>1, where the JIT must not know it: it would fold x * 1 to x, which leaves a signalling NaN as it is.</summary>
     public double One;
 
