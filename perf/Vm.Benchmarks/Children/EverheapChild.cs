@@ -39,13 +39,14 @@ internal static class EverheapChild
 
     public static int Run(ChildCommand command, EverheapMode mode)
     {
-        Module module = Module.Load(command.ModulePath);
+        CodeCache? cache = command.CachePath is { } path ? new CodeCache(path) : null;
+        Module module = Module.Load(command.ModulePath, cache);
         if (command.Instances > 0)
         {
             return MakeInstances(module, command);
         }
 
-        ProcessOptions options = OptionsOf(command, mode);
+        ProcessOptions options = OptionsOf(command, mode) with { CodeCache = cache };
         using HeapStore store = mode == EverheapMode.Plain
             ? HeapStore.Create(new MemoryMedium(), new HeapStoreOptions { ResidentBytes = options.ResidentBytes })
             : HeapStore.Create(Path.Combine(command.Folder, "program.heap"), new HeapStoreOptions { ResidentBytes = options.ResidentBytes });

@@ -12,12 +12,16 @@ internal sealed class AllPeers : IDisposable
     /// <summary>The name of Everheap with everything at its default.</summary>
     public const string Everheap = "everheap";
 
+    /// <summary>The name of Everheap with the compiled code that an earlier run has left.</summary>
+    public const string Again = "again";
+
     /// <summary>The name of Everheap's compiler with plain memory.</summary>
     public const string Plain = "plain";
 
     private static readonly ManagedPeer[] Managed =
     [
-        new(Everheap, "Everheap", "everything at its default: a heap file, a checkpoint every second", hasCache: false, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable)),
+        new(Everheap, "Everheap", "everything at its default: a heap file, a checkpoint every second", hasCache: true, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable)),
+        new(Again, "again", "the same, with the code that a run before has left in the cache on disk", hasCache: true, isVariant: false, command => EverheapChild.Run(command, EverheapMode.Durable), takesUpCache: true),
         new("paged", "by pages", "the same, with `MemoryAddressing.Paged`", hasCache: false, isVariant: true, command => EverheapChild.Run(command, EverheapMode.Paged)),
         new(Plain, "plain memory", "the same compiler without file, checkpoints and marks of stores", hasCache: false, isVariant: true, command => EverheapChild.Run(command, EverheapMode.Plain)),
         new(Yardstick, "Wasmtime", $"the NuGet package {WasmtimeVersion()}, its optimising compiler", hasCache: true, isVariant: false, WasmtimeChild.Run),

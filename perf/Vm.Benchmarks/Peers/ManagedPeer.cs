@@ -5,7 +5,8 @@ using Everheap.Vm.Tests.Guests;
 namespace Everheap.Vm.Benchmarks.Peers;
 
 /// <summary>A peer that is a library of this same executable: it is started again as <c>--child NAME</c>.</summary>
-internal sealed class ManagedPeer(string name, string title, string description, bool hasCache, bool isVariant, Func<ChildCommand, int> run) : Peer(name, title)
+internal sealed class ManagedPeer(string name, string title, string description, bool hasCache, bool isVariant, Func<ChildCommand, int> run, bool takesUpCache = false)
+    : Peer(name, title)
 {
     /// <summary>The first argument that makes this executable a child.</summary>
     public const string Switch = "--child";
@@ -15,6 +16,8 @@ internal sealed class ManagedPeer(string name, string title, string description,
     public override bool HasCache { get; } = hasCache;
 
     public override bool IsVariant { get; } = isVariant;
+
+    public override bool TakesUpCache { get; } = takesUpCache;
 
     /// <summary>In the child.</summary>
     public int Run(ChildCommand command) => run(command);

@@ -25,6 +25,9 @@ internal abstract class Peer(string name, string title)
     /// <summary>Whether it keeps compiled code where <see cref="ChildCommand.CachePath"/> says.</summary>
     public virtual bool HasCache => false;
 
+    /// <summary>Whether it is measured with the compiled code that an earlier run of the same program has left there.</summary>
+    public virtual bool TakesUpCache => false;
+
     /// <summary>Whether it runs WebAssembly modules.</summary>
     public virtual bool RunsModules => true;
 

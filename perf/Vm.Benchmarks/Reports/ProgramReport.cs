@@ -52,6 +52,16 @@ internal static class ProgramReport
             File.WriteAllBytes(markedPath, marked);
         }
 
+        Dictionary<Peer, string> caches = peers.Where(peer => peer.TakesUpCache).ToDictionary(peer => peer, peer => folder.CreateFolder($"cache-{peer.Name}", null));
+        foreach ((Peer peer, string cache) in caches)
+        {
+            ProgramRun.Run(peer, program, cache);
+            if (marked is not null)
+            {
+                ProgramRun.UntilMark(peer, program, markedPath, cache);
+            }
+        }
+
         for (int round = 0; round < rounds; round++)
         {
             foreach (Peer peer in round % 2 == 0 ? peers : peers.Reverse())
@@ -59,10 +69,10 @@ internal static class ProgramReport
                 Cell cell = cells[peer];
                 if (marked is not null && !peer.IsVariant)
                 {
-                    cell.FirstMilliseconds.Add(ProgramRun.UntilMark(peer, program, markedPath).Seconds * 1e3);
+                    cell.FirstMilliseconds.Add(ProgramRun.UntilMark(peer, program, markedPath, caches.GetValueOrDefault(peer)).Seconds * 1e3);
                 }
 
-                RunResult result = ProgramRun.Run(peer, program);
+                RunResult result = ProgramRun.Run(peer, program, caches.GetValueOrDefault(peer));
                 cell.Seconds.Add(result.ProgramSeconds);
                 cell.TotalSeconds.Add(result.TotalSeconds);
                 cell.PeakMebibytes.Add(result.PeakKibibytes / 1024.0);

@@ -9,7 +9,7 @@ internal static class Report
 {
     private static readonly (string Name, Func<Options, IReadOnlyList<Peer>, ReportSection> Run)[] Sections =
     [
-        ("programs", (options, peers) => ProgramReport.Run("programs", ProgramSet.Kernels(options.IsSmoke), options, peers)),
+        ("programs", (options, peers) => ProgramReport.Run("programs", ProgramSet.Kernels(options.IsSmoke), options, [.. peers.Where(peer => peer.Name != AllPeers.Again)])),
         ("applications", (options, peers) => ProgramReport.Run("applications", ProgramSet.Applications(options.IsSmoke), options, [.. peers.Where(peer => peer.Name != AllPeers.Plain)])),
         (StartupReport.Name, StartupReport.Run),
         (InstanceReport.Name, InstanceReport.Run),

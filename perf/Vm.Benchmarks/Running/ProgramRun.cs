@@ -16,12 +16,15 @@ internal static class ProgramRun
     private static readonly TimeSpan TimeLimit = TimeSpan.FromMinutes(5);
 
     /// <summary>Runs a program to its end, and checks all that it gave.</summary>
+    /// <param name="peer">The peer.</param>
+    /// <param name="program">The program.</param>
+    /// <param name="cachePath">As <see cref="ChildCommand.CachePath"/>.</param>
     /// <exception cref="InvalidOperationException">It failed, took too long, or gave something else than expected.</exception>
-    public static RunResult Run(Peer peer, GuestCase program)
+    public static RunResult Run(Peer peer, GuestCase program, string? cachePath = null)
     {
         using var scratch = new ScratchFolder(ProgramSet.WorkFolder);
         IReadOnlyList<DirectoryMapping> directories = MakeDirectories(program, scratch);
-        var command = new ChildCommand(program.ModulePath, scratch.FullPath) { Arguments = program.Arguments, Directories = directories };
+        var command = new ChildCommand(program.ModulePath, scratch.FullPath) { Arguments = program.Arguments, Directories = directories, CachePath = cachePath };
         (int exitCode, byte[] output, string error, double total) = RunToEnd(peer.Start(program, command), $"{program.Name} under {peer.Title}", program.StandardInputPath);
         if (ExpectedResults.Difference(program, exitCode, output, directories) is { } difference)
         {
