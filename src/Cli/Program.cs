@@ -14,7 +14,7 @@ internal static class Program
         {
             if (args is [RunCommand.Name or ResumeCommand.Name, _, ..])
             {
-                WarmUp.Begin();
+                WarmUp.Begin(args);
             }
 
             return args is [TortureWorker.Argument] ? TortureWorker.Run() : CommandLine.Invoke(args);

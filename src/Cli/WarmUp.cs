@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Security.Cryptography;
+using Everheap.Vm;
 
 namespace Everheap.Cli;
 
@@ -8,16 +9,22 @@ namespace Everheap.Cli;
 internal static class WarmUp
 {
     /// <summary>Begins. Nothing waits for it.</summary>
-    public static void Begin()
+    /// <param name="args">The command line.</param>
+    public static void Begin(string[] args)
     {
-        if (Environment.ProcessorCount > 1)
+        if (Environment.ProcessorCount == 1)
+        {
+            return;
+        }
+
+        Task.Run(LoadEmitter);
+        if (!args.Contains(CodeCache.Off) && Environment.GetEnvironmentVariable(CodeCache.Variable) != CodeCache.Off)
         {
             Task.Run(LoadCryptography);
-            Task.Run(LoadEmitter);
         }
     }
 
-    // The system's library: the key of a module in the cache is a hash.
+    // The system's library, without which only a program can be run that uses no cache: the key of a module in the cache is a hash.
     private static void LoadCryptography() => SHA256.HashData([]);
 
     private static void LoadEmitter()
