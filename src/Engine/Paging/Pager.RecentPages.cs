@@ -8,35 +8,18 @@ internal sealed unsafe partial class Pager
 
     /// <summary>The pages that are resident and were used lately; of pinned ranges those that have changed lately. Takes the gate.</summary>
     /// <param name="max">How many at most. Where there are more, those that were used most.</param>
-    /// <returns>Their numbers, in no order.</returns>
-    public List<ulong> RecentPages(int max)
+    /// <returns>Each as a range, in no order.</returns>
+    public List<HeapRange> RecentPages(int max)
     {
         lock (_gate)
         {
-            Span<int> counts = stackalloc int[ChangedScore + 1];
-            counts.Clear();
-            for (var frame = 0; frame < _pool.Touched; frame++)
-            {
-                if (IsOfPage(frame))
-                {
-                    counts[ScoreOf(frame)]++;
-                }
-            }
-
-            // Those of this score are taken as far as there is room, those above it all.
-            var least = ChangedScore;
-            var rest = max;
-            for (; least > 0 && counts[least] <= rest; least--)
-            {
-                rest -= counts[least];
-            }
-
-            var pages = new List<ulong>();
+            var pages = new List<HeapRange>(Math.Min(max, _pool.Used));
+            (int least, int rest) = _pool.Used <= max ? (0, max) : LeastScore(max);
             for (var frame = 0; frame < _pool.Touched && pages.Count < max; frame++)
             {
                 if (IsOfPage(frame) && ScoreOf(frame) is var score && (score > least || (score == least && rest-- > 0)))
                 {
-                    pages.Add(_infos[frame].Key);
+                    pages.Add(RangeOf(_infos[frame].Key));
                 }
             }
 
@@ -46,7 +29,7 @@ internal sealed unsafe partial class Pager
                 {
                     if (range.HasChangedLately(index))
                     {
-                        pages.Add(range.FirstPage + (ulong)index);
+                        pages.Add(RangeOf(range.FirstPage + (ulong)index));
                     }
                 }
 
@@ -55,6 +38,30 @@ internal sealed unsafe partial class Pager
 
             return pages;
         }
+    }
+
+    private static HeapRange RangeOf(ulong page) => new(page << PersistentHeap.PageShift, PersistentHeap.PageSize);
+
+    // Pages of a higher score are taken all, and of this one as many as there is room for.
+    private (int Least, int Room) LeastScore(int max)
+    {
+        Span<int> counts = stackalloc int[ChangedScore + 1];
+        counts.Clear();
+        for (var frame = 0; frame < _pool.Touched; frame++)
+        {
+            if (IsOfPage(frame))
+            {
+                counts[ScoreOf(frame)]++;
+            }
+        }
+
+        var least = ChangedScore;
+        for (; least > 0 && counts[least] <= max; least--)
+        {
+            max -= counts[least];
+        }
+
+        return (least, max);
     }
 
     private bool IsOfPage(int frame) =>
