@@ -291,7 +291,8 @@ internal sealed class AddressWalk
             case Opcode when MemoryAccess.IsLaneLoad(opcode):
                 // Put together from a load and an operator: a group cannot have it.
                 Pop();
-                _finder?.Access(position, Pop());
+                AddressValue laneAddress = Pop();
+                _finder?.Access(position, laneAddress);
                 _stack.Add(Unknown(ulong.MaxValue));
                 Meet(AddressEventKind.Call, position);
                 break;

@@ -1,0 +1,22 @@
+;; Accesses of lanes at constant addresses, inside and outside of the memory that is declared.
+(module
+  (memory 3 6) (memory 2 4)
+  (func (export "a") (param v128) (v128.store64_lane offset=116813 1 (i32.const 128856) (local.get 0)))
+  (func (export "b") (param v128) (v128.store64_lane offset=116813 1 (i32.const 128856) (v128.load32_lane offset=6 3 (i32.const 0) (local.get 0))))
+  (func (export "c") (param v128) (v128.store64_lane offset=116813 1 (i32.const 128856) (v128.load32_lane 1 offset=6 3 (i32.const 0) (local.get 0))))
+  (func (export "d") (i64.store offset=116813 (i32.const 128856) (i64.const 1)))
+  (func (export "e") (param v128) (v128.store64_lane offset=116813 1 (i32.const 128856) (local.get 0)) (f32.store offset=51 (i64.lt_u (i64.const 0) (i64.const 0)) (f32.const 0)))
+  (func (export "f") (i64.store offset=116813 (i32.const 128856) (i64.load32_u 1 (i32.const 0))))
+  (func (export "g") (param v128) (v128.store offset=116813 (i32.const 128856) (local.get 0)))
+  (func (export "h") (result i64) (i64.load offset=116813 (i32.const 128856)))
+  (func (export "in") (param v128) (result i64) (loop) (v128.store64_lane offset=16800 1 (i32.const 128856) (v128.load32_lane 1 offset=6 3 (i32.const 0) (local.get 0))) (i64.load (i32.const 145656))))
+
+(assert_trap (invoke "a" (v128.const i64x2 1 2)) "out of bounds memory access")
+(assert_trap (invoke "b" (v128.const i64x2 1 2)) "out of bounds memory access")
+(assert_trap (invoke "c" (v128.const i64x2 1 2)) "out of bounds memory access")
+(assert_trap (invoke "d") "out of bounds memory access")
+(assert_trap (invoke "e" (v128.const i64x2 1 2)) "out of bounds memory access")
+(assert_trap (invoke "f") "out of bounds memory access")
+(assert_trap (invoke "g" (v128.const i64x2 1 2)) "out of bounds memory access")
+(assert_trap (invoke "h") "out of bounds memory access")
+(assert_return (invoke "in" (v128.const i64x2 1 2)) (i64.const 2))
