@@ -7,8 +7,7 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Compilation;
 
 /// <content>
-/// Loads and stores through the translation tables. The effective address is a 64-bit sum, so that it cannot wrap; the tables reach as far as
-/// the largest sum, and have no entry where the memory ends. An aligned access cannot straddle two pages, so alignment is what is tested.
+/// Loads and stores: which way each goes, and what it has in common with the others. The effective address is a 64-bit sum, so that it cannot wrap.
 /// </content>
 internal sealed partial class FunctionEmitter
 {
@@ -25,11 +24,8 @@ internal sealed partial class FunctionEmitter
     }
 
     private LocalBuilder? _address;
-    private LocalBuilder? _entry;
 
     private LocalBuilder AddressLocal => _address ??= _il.DeclareLocal(typeof(long));
-
-    private LocalBuilder EntryLocal => _entry ??= _il.DeclareLocal(typeof(long));
 
     private void EmitLoad(int position, in Instruction instruction)
     {
@@ -241,56 +237,6 @@ internal sealed partial class FunctionEmitter
         EmitOffset(offset);
     }
 
-    // Leaves the address of the bytes on the evaluation stack.
-    private void EmitTranslation(long tableDistance, Action miss, int alignedSize)
-    {
-        EmitEntry(tableDistance);
-        Label misses = _il.DefineLabel();
-        if (alignedSize > 1)
-        {
-            EmitMisalignment(new EffectiveAddress(AddressLocal, 0), alignedSize);
-            _il.Emit(OpCodes.Brtrue, misses);
-        }
-
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        EmitUnless(OpCodes.Brtrue, () =>
-        {
-            _il.MarkLabel(misses);
-            miss();
-        });
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Conv_I);
-    }
-
-    // Loads the entry of the address's page.
-    private void EmitEntry(long tableDistance)
-    {
-        _il.Emit(OpCodes.Ldloc, _table!);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
-        EmitInt(TranslationWindow.PageShift);
-        _il.Emit(OpCodes.Shr_Un);
-        EmitInt(3);
-        _il.Emit(OpCodes.Shl);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Add);
-        if (tableDistance != 0)
-        {
-            EmitInt((int)tableDistance);
-            _il.Emit(OpCodes.Add);
-        }
-
-        _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Stloc, EntryLocal);
-    }
-
-    private void EmitStraddleTest(int size, Action straddles)
-    {
-        EmitPlaceInPage(new EffectiveAddress(AddressLocal, 0), size);
-        EmitAside(OpCodes.Bgt, straddles);
-    }
-
     // Loads where in its page an address is, and the last place there at which so many bytes still fit.
     private void EmitPlaceInPage(EffectiveAddress place, int size)
     {
@@ -313,49 +259,6 @@ internal sealed partial class FunctionEmitter
 
         EmitInt(mask);
         _il.Emit(OpCodes.And);
-    }
-
-    // What a load does that misses: the fast form saves and goes on in the twin; the twin saves, and is entered again by the driver.
-    private Action MissingLoad(int position, int offset, MemoryAccess access, Variable result, Label loaded)
-    {
-        if (_style == AccessStyle.Rejoining)
-        {
-            return () => EmitRejoiningLoad(access, result, offset, loaded);
-        }
-
-        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
-        if (_form == CodeForm.Twin)
-        {
-            AddEntry(
-                site, loaded, saved.Select(entry => entry.Node), () => EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset), skippedUnits: 1);
-        }
-
-        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
-        return () => EmitLeave(site, passing, null);
-    }
-
-    private Action MissingStore(int position, int offset, MemoryAccess access, Node value, Label stored)
-    {
-        if (_style == AccessStyle.Rejoining)
-        {
-            return () => EmitRejoiningStore(access, value, offset, stored);
-        }
-
-        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
-        if (_form == CodeForm.Twin)
-        {
-            AddEntry(
-                site,
-                stored,
-                saved.Select(entry => entry.Node),
-                () => EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset),
-                skippedUnits: 1 + access.Type.Units);
-        }
-
-        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
-        return () => EmitLeave(site, passing, value);
     }
 
     // The whole access as a call, whatever stands in its way; leaves the function if it trapped.
@@ -381,49 +284,6 @@ internal sealed partial class FunctionEmitter
         EmitInt(offset);
         _il.Emit(OpCodes.Call, RuntimeMethods.StoreOf(access.Size));
         EmitTrapCheck();
-    }
-
-    private void EmitLeave(int site, List<(SiteValue Value, Node Node)> saved, Node? value)
-    {
-        var nodes = new List<Node>(saved.Count + 2) { Node.Address() };
-        if (value is not null)
-        {
-            nodes.Add(value);
-        }
-
-        nodes.AddRange(saved.Select(entry => entry.Node));
-        EmitLeave(site, nodes);
-    }
-
-    // Goes on in the twin, at the site.
-    private void EmitLeave(int site, List<Node> nodes)
-    {
-        EmitSave(site, SiteKind.Access, 0, nodes);
-        _il.Emit(OpCodes.Ldarg_0);
-        if (_form == CodeForm.Fast)
-        {
-            EmitInt(_code.FunctionIndex);
-            _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
-            _il.Emit(OpCodes.Ret);
-        }
-        else
-        {
-            EmitInt(LeftState.AtAccess);
-            _il.Emit(OpCodes.Stfld, LeftField);
-            EmitDefaultReturn();
-        }
-    }
-
-    private void EmitRejoiningLoad(MemoryAccess access, Variable result, int offset, Label loaded)
-    {
-        EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
-        _il.Emit(OpCodes.Br, loaded);
-    }
-
-    private void EmitRejoiningStore(MemoryAccess access, Node value, int offset, Label stored)
-    {
-        EmitStoreCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), () => EmitNode(value), access, offset);
-        _il.Emit(OpCodes.Br, stored);
     }
 
     /// <summary>After a call that may have trapped: leaves if it did. A mere request for a capture is left to the next safepoint.</summary>
