@@ -34,7 +34,7 @@ public sealed unsafe class PinnedRange : IDisposable
     private readonly Pager _pager;
     private readonly ReservedMemory _memory;
     private readonly byte[] _marks;
-    private readonly byte[] _changes;
+    private byte[] _changes = [];
     private readonly List<int> _leaves = [];
     private readonly ulong _firstLeaf;
     private volatile int _pages;
@@ -49,7 +49,6 @@ public sealed unsafe class PinnedRange : IDisposable
         var bytes = (long)pagesMax << FileLayout.PageShift;
         _memory = new ReservedMemory(bytes);
         _marks = GC.AllocateArray<byte>(pagesMax, pinned: true);
-        _changes = new byte[pagesMax];
         Start = _memory.Start;
     }
 
@@ -174,6 +173,11 @@ public sealed unsafe class PinnedRange : IDisposable
     /// <summary>It is about to be so long.</summary>
     internal void Prepare(int pages)
     {
+        if (_changes.Length < pages)
+        {
+            Array.Resize(ref _changes, Math.Max(pages, (int)Math.Min(2L * _changes.Length, _marks.Length)));
+        }
+
         if (!_hasHugePages && (long)pages << FileLayout.PageShift >= HugePagesLengthMin && (long)MaxLength >= FramePool.HugePagesMin)
         {
             _hasHugePages = true;

@@ -34,6 +34,9 @@ internal abstract class Peer(string name, string title)
     /// <summary>Whether it is another peer at another setting, which makes a difference only to programs that run for a while.</summary>
     public virtual bool IsVariant => false;
 
+    /// <summary>Whether starting and holding modules takes it something of its own: it runs them, and is not another peer at another setting.</summary>
+    public bool HoldsModules => RunsModules && !IsVariant && !TakesUpCache;
+
     /// <summary>Whether it can run a program.</summary>
     public virtual bool CanRun(GuestCase program) => true;
 

@@ -29,7 +29,7 @@ internal static class InstanceReport
         int[] counts = options.IsSmoke ? SmokeCounts : Counts;
         IReadOnlyList<(string Title, Peer Peer, InstanceKind Kind)> measured =
         [
-            .. peers.Where(peer => peer.RunsModules && !peer.IsVariant && !peer.TakesUpCache).SelectMany(peer => peer.Name == AllPeers.Everheap
+            .. peers.Where(peer => peer.HoldsModules).SelectMany(peer => peer.Name == AllPeers.Everheap
                 ? Kinds.Select(kind => ($"{peer.Title}, {kind.Title}", peer, kind.Kind))
                 : [(peer.Title, peer, default)]),
         ];

@@ -20,7 +20,7 @@ internal static class StartupReport
     /// <exception cref="InvalidOperationException">A module did not come to its first instruction.</exception>
     public static ReportSection Run(Options options, IReadOnlyList<Peer> peers)
     {
-        IReadOnlyList<Peer> starting = [.. peers.Where(peer => peer.RunsModules && !peer.IsVariant && !peer.TakesUpCache)];
+        IReadOnlyList<Peer> starting = [.. peers.Where(peer => peer.HoldsModules)];
         IReadOnlyList<(Peer Peer, bool IsCached)> columns = [.. starting.SelectMany(peer => peer.HasCache ? new[] { (peer, false), (peer, true) } : [(peer, false)])];
         string[] titles = [.. columns.Select(column => column.IsCached ? $"{column.Peer.Title}, second start" : column.Peer.HasCache ? $"{column.Peer.Title}, first start" : column.Peer.Title)];
         var times = new MarkdownTable(["module", .. titles.Select(title => title + ", ms")]);

@@ -87,9 +87,9 @@ internal sealed class Prefetcher(StoreChannel channel, MapEntry root, string hea
             return null;
         }
 
-        var node = new byte[FileLayout.PageSize];
+        var node = _nodes[level] ??= new byte[FileLayout.PageSize];
         TreeReader.Read(channel, entry, node, heapName, level, index);
-        (_nodes[level], _indexes[level]) = (node, index);
+        _indexes[level] = index;
         if (level > 1)
         {
             AskForPlaces();

@@ -291,18 +291,16 @@ internal sealed class AddressWalk
             case Opcode when MemoryAccess.IsLaneLoad(opcode):
                 // Put together from a load and an operator: a group cannot have it.
                 Pop();
-                AddressValue laneAddress = Pop();
-                _finder?.Access(position, laneAddress);
+                Access(position, AddressEventKind.Call);
                 _stack.Add(Unknown(ulong.MaxValue));
-                Meet(AddressEventKind.Call, position);
                 break;
             case Opcode when MemoryAccess.IsLoad(opcode):
-                Access(position, in instruction);
+                Access(position, KindOf(in instruction));
                 _stack.Add(Unknown(MaxOfLoad(opcode)));
                 break;
             case Opcode when MemoryAccess.IsStore(opcode):
                 Pop();
-                Access(position, in instruction);
+                Access(position, KindOf(in instruction));
                 break;
             default:
                 StepOverOther(position, opcode);
@@ -310,12 +308,13 @@ internal sealed class AddressWalk
         }
     }
 
-    private void Access(int position, in Instruction instruction)
+    // Further memories are reached by calls.
+    private static AddressEventKind KindOf(in Instruction instruction) => instruction.Index == 0 ? AddressEventKind.Access : AddressEventKind.Call;
+
+    private void Access(int position, AddressEventKind kind)
     {
         AddressValue address = Pop();
-
-        // Further memories are reached by calls.
-        Meet(instruction.Index == 0 ? AddressEventKind.Access : AddressEventKind.Call, position, address);
+        Meet(kind, position, address);
         _finder?.Access(position, address);
     }
 

@@ -52,12 +52,13 @@ internal sealed partial class FunctionEmitter
     // A misaligned atomic access traps before it is found out whether it lies inside.
     private void EmitAlignmentTrap(int depth, in Instruction instruction)
     {
-        if (_stack[depth].Kind is not (NodeKind.Local or NodeKind.Constant))
+        int size = MemoryAccess.Of(instruction.Opcode).Size;
+        if (size > 1 && _stack[depth].Kind is not (NodeKind.Local or NodeKind.Constant))
         {
             Materialise(depth);
         }
 
-        EmitAlignmentTrap(_stack[depth], MemoryAccess.Of(instruction.Opcode).Size, in instruction);
+        EmitAlignmentTrap(_stack[depth], size, in instruction);
     }
 
     private void EmitAlignmentTrap(Node address, int size, in Instruction instruction)

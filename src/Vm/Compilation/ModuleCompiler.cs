@@ -186,7 +186,7 @@ internal sealed unsafe class ModuleCompiler
     {
         Resolve(function);
         EntryAt(function, 0);
-        RuntimeHelpers.PrepareMethod(_chunks[_layout.ChunkOf(function)]!.MethodOf(function).MethodHandle);
+        RuntimeHelpers.PrepareMethod(HandleOf(function));
     }
 
     /// <summary>Has the JIT make the machine code of a function, unless it is a large one.</summary>
@@ -196,23 +196,13 @@ internal sealed unsafe class ModuleCompiler
     public bool PrepareInChunk(int chunk, int number)
     {
         (int first, int end) = _layout.RangeOf(chunk);
-        if (first + number >= end)
+        int function = first + number;
+        if (function < end && !IsLarge(function))
         {
-            return false;
+            RuntimeHelpers.PrepareMethod(HandleOf(function));
         }
 
-        if (!IsLarge(first + number))
-        {
-            CompiledChunk loaded;
-            lock (_gate)
-            {
-                loaded = _chunks[chunk]!;
-            }
-
-            RuntimeHelpers.PrepareMethod(loaded.MethodOf(first + number).MethodHandle);
-        }
-
-        return true;
+        return function < end;
     }
 
     /// <summary>Compiles a large function once more, in a <see cref="Shell"/>, and puts that in the place of its code. It takes seconds.</summary>
@@ -456,6 +446,15 @@ internal sealed unsafe class ModuleCompiler
         MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), parameterTypes);
         emit(target, method);
         return (target.Create().GetMethod(name)!.MethodHandle, target.Called);
+    }
+
+    // The method of a function whose chunk is loaded.
+    private RuntimeMethodHandle HandleOf(int function)
+    {
+        lock (_gate)
+        {
+            return _chunks[_layout.ChunkOf(function)]!.MethodOf(function).MethodHandle;
+        }
     }
 
     private Site[]? ReadSites(int function)

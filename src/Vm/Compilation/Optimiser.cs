@@ -11,7 +11,7 @@ internal static class Optimiser
     /// <summary>What waits at most before chunks are left to be compiled as they are called: a program that loads them faster does not stay in any.</summary>
     private const int WaitingMax = 8;
 
-    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work)> Large = new();
+    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site)> Large = new();
     private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, int Chunk)> Chunks = new();
     private static int _isRunning;
 
@@ -21,7 +21,7 @@ internal static class Optimiser
     /// <summary>Asks for a function's optimised code. A module that nobody uses any more is passed over.</summary>
     public static void Add(ModuleCompiler compiler, int function, CodeForm form, int site)
     {
-        Large.Enqueue((new WeakReference<ModuleCompiler>(compiler), found => found.Optimise(function, form, site)));
+        Large.Enqueue((new WeakReference<ModuleCompiler>(compiler), function, form, site));
         Start();
     }
 
@@ -49,7 +49,7 @@ internal static class Optimiser
         while (Chunks.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, int Chunk) next))
         {
             // By functions, and no longer than anyone uses the module.
-            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(compiler, found => found.PrepareInChunk(next.Chunk, number)); number++)
+            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(() => compiler.PrepareInChunk(next.Chunk, number)); number++)
             {
                 OptimiseLarge();
             }
@@ -64,24 +64,24 @@ internal static class Optimiser
 
     private static void OptimiseLarge()
     {
-        while (Large.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, Action<ModuleCompiler> Work) next))
+        while (Large.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site) next))
         {
             if (next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
             {
-                Try(compiler, found =>
+                Try(() =>
                 {
-                    next.Work(found);
+                    compiler.Optimise(next.Function, next.Form, next.Site);
                     return true;
                 });
             }
         }
     }
 
-    private static bool Try(ModuleCompiler compiler, Func<ModuleCompiler, bool> work)
+    private static bool Try(Func<bool> work)
     {
         try
         {
-            return work(compiler);
+            return work();
         }
         catch (OutOfMemoryException)
         {

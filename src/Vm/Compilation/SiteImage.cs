@@ -87,10 +87,8 @@ internal static class SiteImage
                 writer.Write7BitEncodedInt((int)value.Type);
             }
 
-            writer.Write7BitEncodedInt(site.Results.Length);
-            Array.ForEach(site.Results, type => writer.Write7BitEncodedInt((int)type));
-            writer.Write7BitEncodedInt(site.Heights?.Length ?? 0);
-            Array.ForEach(site.Heights ?? [], writer.Write7BitEncodedInt);
+            WriteNumbers(writer, Array.ConvertAll(site.Results, type => (int)type));
+            WriteNumbers(writer, site.Heights ?? []);
             before = site.Values;
         }
     }
@@ -122,23 +120,30 @@ internal static class SiteImage
                     kinds.HasFlag(ValueKinds.IsStack), reader.Read7BitEncodedInt(), (ValType)reader.Read7BitEncodedInt(), kinds.HasFlag(ValueKinds.IsHighHalf));
             }
 
-            var results = new ValType[ReadCount(reader)];
-            for (int number = 0; number < results.Length; number++)
-            {
-                results[number] = (ValType)reader.Read7BitEncodedInt();
-            }
-
-            var heights = new int[ReadCount(reader)];
-            for (int number = 0; number < heights.Length; number++)
-            {
-                heights[number] = reader.Read7BitEncodedInt();
-            }
-
+            ValType[] results = Array.ConvertAll(ReadNumbers(reader), number => (ValType)number);
+            int[] heights = ReadNumbers(reader);
             sites[index] = new Site(kind, offset, values, results, hasHandler, heights.Length == 0 ? null : heights);
             before = values;
         }
 
         return sites;
+    }
+
+    private static void WriteNumbers(BinaryWriter writer, int[] numbers)
+    {
+        writer.Write7BitEncodedInt(numbers.Length);
+        Array.ForEach(numbers, writer.Write7BitEncodedInt);
+    }
+
+    private static int[] ReadNumbers(BinaryReader reader)
+    {
+        var numbers = new int[ReadCount(reader)];
+        for (int index = 0; index < numbers.Length; index++)
+        {
+            numbers[index] = reader.Read7BitEncodedInt();
+        }
+
+        return numbers;
     }
 
     // Each of what is counted takes a byte at least.

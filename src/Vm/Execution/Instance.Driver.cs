@@ -90,18 +90,10 @@ internal sealed unsafe partial class Instance
     /// <summary>Has a function compiled that will soon be entered at its start.</summary>
     public void Prepare(int function)
     {
-        if (FunctionAt(function) is not GuestFunction guest)
+        if (FunctionAt(function) is GuestFunction guest)
         {
-            return;
+            guest.Owner._compiler.Prepare(guest.Index);
         }
-
-        if (guest.Owner != this)
-        {
-            guest.Owner.Prepare(guest.Index);
-            return;
-        }
-
-        _compiler.Prepare(function);
     }
 
     /// <summary>Enters a function at its start, with the arguments in the slots, where its results are if it returns.</summary>

@@ -68,9 +68,13 @@ internal sealed class RecentPages(PersistentHeap heap)
     /// <param name="first">What is needed before that: it will be read from the start to the end.</param>
     public static void Prefetch(PersistentHeap heap, MachineHeader header, IEnumerable<HeapRange> first)
     {
-        bool isKept = header.RecentPagesAddress <= PersistentHeap.AddressEnd - BytesMax;
-        var record = new byte[isKept ? Math.Min(header.RecentPagesLength, BytesMax) : 0];
-        heap.Read(isKept ? header.RecentPagesAddress : 0, record);
+        byte[] record = [];
+        if (header.RecentPagesAddress <= PersistentHeap.AddressEnd - BytesMax)
+        {
+            record = new byte[Math.Min(header.RecentPagesLength, BytesMax)];
+            heap.Read(header.RecentPagesAddress, record);
+        }
+
         HeapRange[] ranges = [.. first.Concat(Decode(record)).Where(range =>
             range.Address <= PersistentHeap.AddressSpaceBytes && range.Length <= PersistentHeap.AddressSpaceBytes - range.Address)];
         if (ranges.Sum(range => (double)range.Length) >= (double)PagesMin * PersistentHeap.PageSize)
