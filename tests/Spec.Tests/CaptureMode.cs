@@ -18,6 +18,9 @@ internal enum CaptureMode
     /// from the heap. The memory is reached in one piece and by pages by turns.
     /// </summary>
     EverySafepoint,
+
+    /// <summary>As <see cref="EverySafepoint"/>, and functions are compiled in a hurry at first, as those of a large module are, and once more when they are called for the second time.</summary>
+    EverySafepointByTiers,
 }
 
 /// <summary>Decides at every capture whether to go on, and counts.</summary>
@@ -29,12 +32,14 @@ internal sealed class CaptureDriver(CaptureMode mode)
     /// <summary>How instances are run.</summary>
     public InstanceOptions Options { get; } = new()
     {
-        CaptureEvery = mode == CaptureMode.EverySafepoint ? 1 : 0,
+        CaptureEvery = IsCaptured(mode) ? 1 : 0,
 
         // Each function is a chunk of its own, so that all calls between functions are those between chunks.
-        ChunkBytes = mode == CaptureMode.EverySafepoint ? 1 : ChunkLayout.ChunkBytes,
+        ChunkBytes = IsCaptured(mode) ? 1 : ChunkLayout.ChunkBytes,
         IsAlwaysPaged = mode == CaptureMode.NeverPaged,
-        AlternatesAddressing = mode == CaptureMode.EverySafepoint,
+        AlternatesAddressing = IsCaptured(mode),
+        TieredBytes = mode == CaptureMode.EverySafepointByTiers ? 0 : Tiering.ModuleBytesMin,
+        HotCalls = mode == CaptureMode.EverySafepointByTiers ? 2 : Tiering.HotCalls,
     };
 
     public int Captures { get; private set; }
@@ -46,7 +51,7 @@ internal sealed class CaptureDriver(CaptureMode mode)
     public bool GoesOn()
     {
         Captures++;
-        if (mode != CaptureMode.EverySafepoint || !BitOperations.IsPow2(Captures) || Resumes >= ResumesMax)
+        if (!IsCaptured(mode) || !BitOperations.IsPow2(Captures) || Resumes >= ResumesMax)
         {
             return true;
         }
@@ -54,4 +59,6 @@ internal sealed class CaptureDriver(CaptureMode mode)
         Resumes++;
         return false;
     }
+
+    private static bool IsCaptured(CaptureMode mode) => mode is CaptureMode.EverySafepoint or CaptureMode.EverySafepointByTiers;
 }

@@ -48,6 +48,9 @@ internal sealed class OfficialSuiteTests
     [TestCaseSource(nameof(ScriptsToCapture))]
     public void A_script_does_as_it_says_with_the_stack_captured_at_every_safepoint(string name) => Check(name, CaptureMode.EverySafepoint);
 
+    [TestCaseSource(nameof(ScriptsToCapture))]
+    public void A_script_does_as_it_says_compiled_in_a_hurry_at_first(string name) => Check(name, CaptureMode.EverySafepointByTiers);
+
     [Test]
     public void Every_script_that_is_left_out_is_in_the_suite() =>
         Assert.That(LeftOut.Scripts.Keys.Concat(LeftOut.Fields.Keys).Except(SuiteFolder.ScriptNames), Is.Empty);

@@ -22,5 +22,8 @@ internal sealed class OwnScriptTests
     public void A_script_of_our_own_does_as_it_says_with_the_stack_captured_at_every_safepoint(string file) =>
         Assert.That(Check(file, CaptureMode.EverySafepoint).Captures, Is.GreaterThan(0));
 
+    [TestCaseSource(nameof(Scripts))]
+    public void A_script_of_our_own_does_as_it_says_compiled_in_a_hurry_at_first(string file) => Check(file, CaptureMode.EverySafepointByTiers);
+
     private static CaptureDriver Check(string file, CaptureMode mode) => OfficialSuiteTests.Check(Path.GetFileNameWithoutExtension(file), file, mode);
 }

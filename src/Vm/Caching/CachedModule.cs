@@ -74,6 +74,15 @@ internal sealed class CachedModule(CacheFolder folder, string key)
     /// <summary>Keeps them. They are an entry of their own, as few programs that are started ask for those of more than a few functions.</summary>
     public void WriteSites(CodeOptions options, int chunk, byte[] sites) => folder.Write(key, NameOf(options, chunk) + SitesSuffix, sites);
 
+    /// <summary>Which functions were called and hot (<see cref="Tiering"/>); null where that is not kept.</summary>
+    public byte[]? ReadHeat(CodeOptions options) => folder.Read(key, HeatNameOf(options));
+
+    /// <summary>Keeps it.</summary>
+    public void WriteHeat(CodeOptions options, ReadOnlySpan<byte> heat) => folder.Write(key, HeatNameOf(options), heat);
+
+    private static string HeatNameOf(CodeOptions options) =>
+        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.TieredBytes}-heat");
+
     private static string NameOf(CodeOptions options, int chunk) =>
-        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{chunk}");
+        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{options.TieredBytes}-{chunk}");
 }

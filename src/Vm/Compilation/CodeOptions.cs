@@ -4,4 +4,6 @@ namespace Everheap.Vm.Compilation;
 /// <param name="Addressing">How the code reaches the memory.</param>
 /// <param name="StressInterval">Where greater than zero, safepoints count down from this and then ask for a capture.</param>
 /// <param name="ChunkBytes">Bytes of code after which a chunk ends.</param>
-internal readonly record struct CodeOptions(Addressing Addressing, int StressInterval, int ChunkBytes);
+/// <param name="TieredBytes">Bytes of code from which a module's functions are compiled in a hurry at first (<see cref="Tiering"/>).</param>
+/// <param name="HotCalls">How often such a function is called, or its loops go round, before it is optimised.</param>
+internal readonly record struct CodeOptions(Addressing Addressing, int StressInterval, int ChunkBytes, int TieredBytes, int HotCalls);

@@ -47,6 +47,14 @@ internal sealed class CodeType
         return method;
     }
 
+    /// <summary>Adds a method that the JIT compiles in a hurry.</summary>
+    public MethodBuilder DefineHurriedMethod(string name, Type returnType, Type[] parameterTypes)
+    {
+        MethodBuilder method = DefinePlainMethod(name, returnType, parameterTypes);
+        method.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.NoOptimization);
+        return method;
+    }
+
     /// <summary>Adds a method that is called too seldom to be optimised.</summary>
     public MethodBuilder DefinePlainMethod(string name, Type returnType, Type[] parameterTypes)
     {

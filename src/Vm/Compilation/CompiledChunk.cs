@@ -38,14 +38,16 @@ internal sealed unsafe class CompiledChunk
             new AssemblyName(string.Create(CultureInfo.InvariantCulture, $"Everheap.Compiled.{first}")), typeof(object).Assembly);
         var methods = new MethodBuilder[end - first];
         var target = new CodeType(
-            CodeType.BeginAssembly(assembly), TypeName, function => function >= first && function < end && !compiler.IsLarge(function) ? methods[function - first] : null);
+            CodeType.BeginAssembly(assembly), TypeName, function => function >= first && function < end && !compiler.IsReplaceable(function) ? methods[function - first] : null);
 
         // In this order, so that a method's number in the assembly follows from the function's.
         for (int function = first; function < end; function++)
         {
             Modules.FunctionType type = compiler.Module.FunctionTypeOf(function);
-            methods[function - first] = target.DefineMethod(
-                ModuleCompiler.NameOf(function), ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type));
+            (string name, Type returnType, Type[] parameterTypes) = (ModuleCompiler.NameOf(function), ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type));
+            methods[function - first] = compiler.IsHurried(function)
+                ? target.DefineHurriedMethod(name, returnType, parameterTypes)
+                : target.DefineMethod(name, returnType, parameterTypes);
         }
 
         for (int function = first; function < end; function++)

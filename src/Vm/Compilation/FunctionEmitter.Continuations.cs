@@ -28,7 +28,7 @@ internal sealed partial class FunctionEmitter
     {
         Liveness liveness = Liveness.Of(point.Code);
         var emitter = new FunctionEmitter(
-            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il, isInShell);
+            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il, isHurried: false, isInShell);
         emitter._sites.AddRange(sites);
         emitter.EmitFrom(point);
     }
@@ -40,7 +40,33 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(LeftState.AtLoop);
         _il.Emit(OpCodes.Stfld, LeftField);
-        EmitDefaultReturn();
+        if (_form == CodeForm.Fast)
+        {
+            _il.Emit(OpCodes.Ldarg_0);
+            EmitInt(_code.FunctionIndex);
+            _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
+            _il.Emit(OpCodes.Ret);
+        }
+        else
+        {
+            EmitDefaultReturn();
+        }
+    }
+
+    // Counts a round of a loop, and goes on in the continuation that there may be for it.
+    private void EmitCountedRound(int site, List<Node>? values)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(_code.FunctionIndex);
+        if (values is null)
+        {
+            _il.Emit(OpCodes.Call, RuntimeMethods.CountCall);
+            return;
+        }
+
+        EmitInt(site);
+        _il.Emit(OpCodes.Call, RuntimeMethods.CountLoop);
+        EmitUnless(OpCodes.Brfalse, () => EmitLeaveForContinuation(site, values));
     }
 
     private void EmitFrom(ContinuationPoint point)

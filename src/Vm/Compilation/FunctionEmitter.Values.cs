@@ -174,7 +174,18 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Mul);
         }
 
-        NumericInstructions.Emit(_il, node.Opcode);
+        EmitNumeric(node.Opcode);
+    }
+
+    private void EmitNumeric(Opcode opcode)
+    {
+        if (_mayBeMinimal && opcode is (Opcode.F32Max or Opcode.F64Max))
+        {
+            _il.Emit(OpCodes.Call, opcode == Opcode.F32Max ? RuntimeMethods.F32Max : RuntimeMethods.F64Max);
+            return;
+        }
+
+        NumericInstructions.Emit(_il, opcode);
     }
 
     // The JIT of .NET 10 makes the minimum of a constant -0 and a 0 to 0, whether the constant stands there or comes by a local; maxima are right.
@@ -184,7 +195,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Neg);
         EmitNode(node.Second!);
         _il.Emit(OpCodes.Neg);
-        NumericInstructions.Emit(_il, node.Opcode == Opcode.F32Min ? Opcode.F32Max : Opcode.F64Max);
+        EmitNumeric(node.Opcode == Opcode.F32Min ? Opcode.F32Max : Opcode.F64Max);
         _il.Emit(OpCodes.Neg);
     }
 

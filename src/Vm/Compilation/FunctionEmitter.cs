@@ -54,7 +54,11 @@ internal sealed partial class FunctionEmitter
     private readonly Liveness _liveness;
     private readonly CodeForm _form;
     private readonly AccessStyle _style;
+    private readonly bool _isHurried;
     private readonly bool _isInShell;
+
+    // Whether the JIT may compile it with its minimal optimisation.
+    private readonly bool _mayBeMinimal;
     private readonly ILGenerator _il;
     private readonly List<Node> _stack = [];
     private readonly List<ControlFrame> _control = [];
@@ -64,7 +68,7 @@ internal sealed partial class FunctionEmitter
     private readonly HashSet<int> _localsFromMemory = [];
     private LocalBuilder? _table;
 
-    private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il, bool isInShell)
+    private FunctionEmitter(ModuleCompiler compiler, CodeType target, FunctionCode code, Liveness liveness, CodeForm form, AccessStyle style, ILGenerator il, bool isHurried, bool isInShell)
     {
         _compiler = compiler;
         _target = target;
@@ -74,7 +78,9 @@ internal sealed partial class FunctionEmitter
         _form = form;
         _style = style;
         _il = il;
+        _isHurried = isHurried;
         _isInShell = isInShell;
+        _mayBeMinimal = isHurried || (compiler.IsLarge(code.FunctionIndex) && !isInShell);
         _locals = new Variable?[code.Locals.Length];
         bool isPaged = compiler.Addressing == Addressing.Paged;
         AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
@@ -82,7 +88,7 @@ internal sealed partial class FunctionEmitter
         _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
 
         // A miss that comes back may have moved pages that a strip has found.
-        _strips = form == CodeForm.Twin || style == AccessStyle.Rejoining ? null : walk?.Strips;
+        _strips = form == CodeForm.Twin || isHurried || style == AccessStyle.Rejoining ? null : walk?.Strips;
     }
 
     /// <summary>Compiles a function.</summary>
@@ -91,12 +97,13 @@ internal sealed partial class FunctionEmitter
     /// <param name="code">The function.</param>
     /// <param name="form">Which form of it.</param>
     /// <param name="il">Where to.</param>
+    /// <param name="isHurried">Whether it is compiled in a hurry, and counts (<see cref="Tiering"/>).</param>
     /// <param name="isInShell">Whether it is a body in a <see cref="Shell"/>.</param>
     /// <returns>Its sites, by number; the same for both forms.</returns>
-    public static Site[] Emit(ModuleCompiler compiler, CodeType target, FunctionCode code, CodeForm form, ILGenerator il, bool isInShell = false)
+    public static Site[] Emit(ModuleCompiler compiler, CodeType target, FunctionCode code, CodeForm form, ILGenerator il, bool isHurried, bool isInShell = false)
     {
         Liveness liveness = Liveness.Of(code);
-        var emitter = new FunctionEmitter(compiler, target, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il, isInShell);
+        var emitter = new FunctionEmitter(compiler, target, code, liveness, form, AccessStyles.Choose(code, liveness, compiler.Addressing), il, isHurried, isInShell);
         emitter.EmitFunction();
         return [.. emitter._sites];
     }
@@ -174,6 +181,13 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Fast && _code.CallCount > 0)
         {
             EmitStackCheck(site, values);
+        }
+
+        if (_form == CodeForm.Fast && _isHurried)
+        {
+            _il.Emit(OpCodes.Ldarg_0);
+            EmitInt(_code.FunctionIndex);
+            _il.Emit(OpCodes.Call, RuntimeMethods.CountCall);
         }
 
         if (_form == CodeForm.Twin)

@@ -21,7 +21,7 @@ namespace Everheap.Vm.Compilation;
 /// (2) Code of a chunk that is loaded calls only entries that can be called. (3) Everything else is touched under the gate.
 /// </para>
 /// </summary>
-internal sealed unsafe class ModuleCompiler
+internal sealed unsafe partial class ModuleCompiler
 {
     /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
     private const int CallContinuationsMax = 8;
@@ -37,14 +37,11 @@ internal sealed unsafe class ModuleCompiler
     private readonly CodeSpace _space = new();
     private readonly ModuleBuilder _builder;
     private readonly SignatureStubs _stubs;
-    private readonly ChunkLayout _layout;
-    private readonly CompiledChunk?[] _chunks;
     private readonly Site[]?[] _sites;
     private readonly Dictionary<int, byte[]?> _siteImages = [];
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
     private readonly HashSet<int> _largeCalled = [];
-    private int _replacements;
     private readonly int[] _signatures;
     private readonly TableEntry* _functions;
     private readonly nint* _twins;
@@ -54,13 +51,17 @@ internal sealed unsafe class ModuleCompiler
     /// <param name="options">Which code.</param>
     public ModuleCompiler(Module module, CodeOptions options)
     {
+        IsTiered = module.Bodies.Sum(body => (long)body.End - body.Start) >= options.TieredBytes;
         Module = module;
         Globals = GlobalLayout.Of(module);
         Options = options;
-        _builder = CodeType.BeginAssembly(AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect));
+        Tiering = new Tiering(this);
+        _builder = NewBuilder();
         _stubs = new SignatureStubs(_builder);
         _layout = ChunkLayout.Of(module, options.ChunkBytes);
         _chunks = new CompiledChunk?[_layout.Count];
+        _isKept = new bool[_layout.Count];
+        _emissions = [.. Enumerable.Range(0, _layout.Count).Select(chunk => new ChunkEmission(() => EmitChunk(chunk)))];
         _signatures = NumberSignatures(module);
         int count = module.FunctionTypes.Count;
         _sites = new Site[]?[count];
@@ -86,6 +87,12 @@ internal sealed unsafe class ModuleCompiler
 
     public CodeOptions Options { get; }
 
+    /// <summary>Whether functions are compiled in a hurry at first.</summary>
+    public bool IsTiered { get; }
+
+    /// <summary>Which of them are hot.</summary>
+    public Tiering Tiering { get; }
+
     /// <summary>How the code reaches the memory.</summary>
     public Addressing Addressing => Options.Addressing;
 
@@ -94,9 +101,6 @@ internal sealed unsafe class ModuleCompiler
 
     /// <summary>The table of functions, by index. A code that is 0 must be asked for with <see cref="EntryOf"/>.</summary>
     public TableEntry* Functions => _functions;
-
-    /// <summary>How often better code has taken the place of a function's.</summary>
-    public int Replacements => Volatile.Read(ref _replacements);
 
     /// <summary>The entry point of each function's twin, or zero where it is not compiled yet.</summary>
     public nint* Twins => _twins;
@@ -152,18 +156,6 @@ internal sealed unsafe class ModuleCompiler
         return new FunctionCell { Context = context, Entry = _functions + function };
     }
 
-    /// <summary>Whether a function may be too large for the JIT, and is called through the table of functions.</summary>
-    public bool IsLarge(int function)
-    {
-        if (function < Module.ImportedFunctionCount)
-        {
-            return false;
-        }
-
-        FunctionBody body = Module.Bodies[function - Module.ImportedFunctionCount];
-        return body.End - body.Start >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
-    }
-
     /// <summary>The entry point of a function's code, which is compiled if it is not yet.</summary>
     public nint Resolve(int function)
     {
@@ -189,76 +181,6 @@ internal sealed unsafe class ModuleCompiler
         RuntimeHelpers.PrepareMethod(HandleOf(function));
     }
 
-    /// <summary>Has the JIT make the machine code of a function, unless it is a large one.</summary>
-    /// <param name="chunk">Its chunk, which is loaded.</param>
-    /// <param name="number">Its number there.</param>
-    /// <returns>False if there is none of that number.</returns>
-    public bool PrepareInChunk(int chunk, int number)
-    {
-        (int first, int end) = _layout.RangeOf(chunk);
-        int function = first + number;
-        if (function < end && !IsLarge(function))
-        {
-            RuntimeHelpers.PrepareMethod(HandleOf(function));
-        }
-
-        return function < end;
-    }
-
-    /// <summary>Compiles a large function once more, in a <see cref="Shell"/>, and puts that in the place of its code. It takes seconds.</summary>
-    /// <param name="function">The function.</param>
-    /// <param name="form">Which form of it.</param>
-    /// <param name="site">The site of a continuation; else -1.</param>
-    public void Optimise(int function, CodeForm form, int site)
-    {
-        RuntimeMethodHandle method;
-        lock (_gate)
-        {
-            FunctionType type = Module.FunctionTypeOf(function);
-            bool isFast = form == CodeForm.Fast;
-            (method, IReadOnlyCollection<int> called) = Build(
-                form switch { CodeForm.Fast => "o", CodeForm.Twin => "p", _ => "q" }, function, site, isFast ? ParameterTypesOf(type) : [typeof(nint)], (target, shell) =>
-                {
-                    FunctionCode code = FunctionCode.Decode(Module, function);
-                    ILGenerator il = Shell.Around(target, shell, isFast ? type.Parameters.Length : 0, code);
-                    if (form == CodeForm.Continuation)
-                    {
-                        FunctionEmitter.EmitContinuation(this, target, ContinuationPoint.At(code, SitesOf(function)[site])!, SitesOf(function), il, isInShell: true);
-                    }
-                    else
-                    {
-                        FunctionEmitter.Emit(this, target, code, form, il, isInShell: true);
-                    }
-                });
-            PutResolvers(called);
-        }
-
-        RuntimeHelpers.PrepareMethod(method);
-        nint entry = method.GetFunctionPointer();
-        if (form == CodeForm.Fast)
-        {
-            Volatile.Write(ref _functions[function].Code, entry);
-            Interlocked.Increment(ref _replacements);
-            return;
-        }
-
-        lock (_gate)
-        {
-            if (form == CodeForm.Continuation)
-            {
-                _continuations[(function, site)] = entry;
-                return;
-            }
-
-            foreach ((int Function, int Site) place in _continuations.Where(known => known.Value == _twins[function]).Select(known => known.Key).ToArray())
-            {
-                _continuations[place] = entry;
-            }
-
-            _twins[function] = entry;
-        }
-    }
-
     /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
     public nint TwinEntryOf(int function)
     {
@@ -267,12 +189,15 @@ internal sealed unsafe class ModuleCompiler
             if (_twins[function] == 0)
             {
                 int bytes = 0;
-                _twins[function] = CompileAlone("t", function, -1, (target, il) =>
+                _twins[function] = CompileAlone("t", function, -1, IsHurried(function), (target, il) =>
                 {
                     EmitFunction(target, il, function, CodeForm.Twin);
                     bytes = il.ILOffset;
                 });
-                OptimiseLater(function, CodeForm.Twin, -1, bytes);
+                if (!IsTiered)
+                {
+                    OptimiseLater(function, CodeForm.Twin, -1, bytes);
+                }
             }
 
             return _twins[function];
@@ -288,6 +213,11 @@ internal sealed unsafe class ModuleCompiler
         {
             if (!_continuations.TryGetValue((function, site), out nint entry))
             {
+                if (IsTiered && SitesOf(function)[site].Kind != SiteKind.Entry)
+                {
+                    return TwinEntryOf(function);
+                }
+
                 entry = SitesOf(function)[site].Kind == SiteKind.Entry ? EntranceOf(function) : CompileContinuation(function, site) ?? TwinEntryOf(function);
                 _continuations.Add((function, site), entry);
             }
@@ -295,6 +225,9 @@ internal sealed unsafe class ModuleCompiler
             return entry;
         }
     }
+
+    private static ModuleBuilder NewBuilder() =>
+        CodeType.BeginAssembly(AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Everheap.Compiled"), AssemblyBuilderAccess.RunAndCollect));
 
     private static int[] NumberSignatures(Module module)
     {
@@ -305,58 +238,6 @@ internal sealed unsafe class ModuleCompiler
         }
 
         return signatures;
-    }
-
-    private CompiledChunk Load(int chunk)
-    {
-        if (_chunks[chunk] is CompiledChunk loaded)
-        {
-            return loaded;
-        }
-
-        if (Module.Cached?.ReadChunk(Options, chunk) is ChunkImage kept && TryLoad(chunk, kept) is CompiledChunk known)
-        {
-            return known;
-        }
-
-        (int first, int end) = _layout.RangeOf(chunk);
-        ChunkImage image = CompiledChunk.Emit(this, first, end, (target, il, function) => _sites[function] = EmitFunction(target, il, function, CodeForm.Fast));
-        loaded = Load(chunk, image);
-        if (Module.Cached is not null)
-        {
-            Module.Cached.WriteChunk(Options, chunk, image);
-            Module.Cached.WriteSites(Options, chunk, SiteImage.Write([.. _sites[first..end]!]));
-        }
-
-        return loaded;
-    }
-
-    // What a cache has kept, and is no assembly, is made anew.
-    private CompiledChunk? TryLoad(int chunk, ChunkImage image)
-    {
-        try
-        {
-            return Load(chunk, image);
-        }
-        catch (BadImageFormatException)
-        {
-            return null;
-        }
-    }
-
-    private CompiledChunk Load(int chunk, ChunkImage image)
-    {
-        if (_layout.Count > 1)
-        {
-            PutResolvers(image.Called);
-        }
-
-        CompiledChunk loaded = CompiledChunk.Load(image, _layout.RangeOf(chunk).First, _functions, _space);
-        _chunks[chunk] = loaded;
-        (int first, int end) = _layout.RangeOf(chunk);
-        PutResolvers(Enumerable.Range(first, end - first).Where(IsLarge));
-        Optimiser.AddChunk(this, chunk);
-        return loaded;
     }
 
     // The only chunk is compiled at once: it holds what will be called first. Else resolvers do, for all that elements refer to together.
@@ -387,14 +268,6 @@ internal sealed unsafe class ModuleCompiler
         }
     }
 
-    private void OptimiseLater(int function, CodeForm form, int site, int bytes)
-    {
-        if (bytes is > Shell.PlainBytesMax and <= Shell.BytesMax)
-        {
-            Optimiser.Add(this, function, form, site);
-        }
-    }
-
     private nint EntranceOf(int function)
     {
         if (_functions[function].Code == 0)
@@ -417,7 +290,7 @@ internal sealed unsafe class ModuleCompiler
 
         _callContinuations[function] = calls + (isCall ? 1 : 0);
         int bytes = 0;
-        nint entry = CompileAlone("c", function, site, (target, il) =>
+        nint entry = CompileAlone("c", function, site, isHurried: false, (target, il) =>
         {
             FunctionEmitter.EmitContinuation(this, target, point, sites, il, isInShell: false);
             bytes = il.ILOffset;
@@ -427,25 +300,24 @@ internal sealed unsafe class ModuleCompiler
     }
 
     // A twin or continuation, in a type of its own. It calls the functions of its own chunk directly, as the fast form does.
-    private nint CompileAlone(string kind, int function, int site, Action<CodeType, ILGenerator> emit)
+    private nint CompileAlone(string kind, int function, int site, bool isHurried, Action<CodeType, ILGenerator> emit)
     {
-        (RuntimeMethodHandle method, IReadOnlyCollection<int> called) =
-            Build(kind, function, site, [typeof(nint)], (target, method) => emit(target, method.GetILGenerator()));
-        nint entry = method.GetFunctionPointer();
+        (MethodInfo method, IReadOnlyCollection<int> called) =
+            Build(kind, function, site, isHurried, [typeof(nint)], (target, method) => emit(target, method.GetILGenerator()));
+        nint entry = method.MethodHandle.GetFunctionPointer();
         PutResolvers(called);
         return entry;
     }
 
-    private (RuntimeMethodHandle Method, IReadOnlyCollection<int> Called) Build(
-        string kind, int function, int site, Type[] parameterTypes, Action<CodeType, MethodBuilder> emit)
+    private (MethodInfo Method, IReadOnlyCollection<int> Called) Build(
+        string kind, int function, int site, bool isHurried, Type[] parameterTypes, Action<CodeType, MethodBuilder> emit)
     {
-        int own = _layout.ChunkOf(function);
-        CompiledChunk chunk = Load(own);
         string name = string.Create(CultureInfo.InvariantCulture, $"{kind}{function}_{site}");
-        var target = new CodeType(_builder, name, called => _layout.ChunkOf(called) == own && !IsLarge(called) ? chunk.MethodOf(called) : null);
-        MethodBuilder method = target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), parameterTypes);
+        var target = new CodeType(_builder, name, DirectTargetFrom(function));
+        Type returnType = ReturnTypeOf(Module.FunctionTypeOf(function));
+        MethodBuilder method = isHurried ? target.DefineHurriedMethod(name, returnType, parameterTypes) : target.DefineMethod(name, returnType, parameterTypes);
         emit(target, method);
-        return (target.Create().GetMethod(name)!.MethodHandle, target.Called);
+        return (target.Create().GetMethod(name)!, target.Called);
     }
 
     // The method of a function whose chunk is loaded.
@@ -478,7 +350,7 @@ internal sealed unsafe class ModuleCompiler
 
     private Site[] EmitFunction(CodeType target, ILGenerator il, int function, CodeForm form) => function < Module.ImportedFunctionCount
         ? ImportEmitter.Emit(this, target, function, il)
-        : FunctionEmitter.Emit(this, target, FunctionCode.Decode(Module, function), form, il);
+        : FunctionEmitter.Emit(this, target, FunctionCode.Decode(Module, function), form, il, IsTiered);
 
     /// <summary>Where chunks are loaded. They refer to this assembly, wherever it was loaded, and to the runtime's.</summary>
     private sealed class CodeSpace() : AssemblyLoadContext("Everheap.Compiled", isCollectible: true)

@@ -3,25 +3,81 @@ using System.Collections.Concurrent;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// Has functions compiled before they are called, and large ones once more, one after the other in the background of all programs of the process. Large ones, which are being called
-/// as they are, come first.
+/// Makes code beside the programs of the process, one thing after the other, in this order: emits chunks of which functions will soon be called; optimises functions that are large or hot, the hottest first; and has
+/// the JIT make the machine code of functions before they are called, first of those that are called by what was called last.
 /// </summary>
 internal static class Optimiser
 {
+    /// <summary>Callers that wait at most; those that are called meanwhile are left out.</summary>
+    private const int CallersMax = 1024;
+
     /// <summary>What waits at most before chunks are left to be compiled as they are called: a program that loads them faster does not stay in any.</summary>
     private const int WaitingMax = 8;
 
-    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site)> Large = new();
-    private static readonly ConcurrentQueue<(WeakReference<ModuleCompiler> Compiler, int Chunk)> Chunks = new();
+    /// <summary>How long the thread waits for more before it ends.</summary>
+    private static readonly TimeSpan StaysFor = TimeSpan.FromSeconds(1);
+
+    private static readonly ConcurrentQueue<ChunkOf> Emissions = new();
+    private static readonly ConcurrentQueue<ChunkOf> Chunks = new();
+    private static readonly Lock Gate = new();
+    private static readonly List<FunctionOf> Functions = [];
+    private static readonly Stack<FunctionOf> Callers = [];
+    private static readonly Stack<FunctionOf> Callees = [];
+    private static readonly AutoResetEvent Asked = new(false);
     private static int _isRunning;
+    private static bool _isWorking;
 
     /// <summary>Whether all that was asked for is done.</summary>
-    public static bool IsIdle => Large.IsEmpty && Chunks.IsEmpty && Volatile.Read(ref _isRunning) == 0;
+    public static bool IsIdle => !HasWork && !Volatile.Read(ref _isWorking);
+
+    private static bool HasWork
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return Functions.Count > 0 || Callers.Count > 0 || Callees.Count > 0 || !Emissions.IsEmpty || !Chunks.IsEmpty;
+            }
+        }
+    }
 
     /// <summary>Asks for a function's optimised code. A module that nobody uses any more is passed over.</summary>
     public static void Add(ModuleCompiler compiler, int function, CodeForm form, int site)
     {
-        Large.Enqueue((new WeakReference<ModuleCompiler>(compiler), function, form, site));
+        lock (Gate)
+        {
+            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site));
+        }
+
+        Start();
+    }
+
+    /// <summary>Asks for a chunk to be emitted, where there is a processor to do so beside the program.</summary>
+    public static void AddEmission(ModuleCompiler compiler, int chunk)
+    {
+        if (Environment.ProcessorCount > 1)
+        {
+            Emissions.Enqueue(new ChunkOf(new WeakReference<ModuleCompiler>(compiler), chunk));
+            Start();
+        }
+    }
+
+    /// <summary>Asks for the machine code of the functions that a function calls, which has been called for the first time; where there is a processor to make it beside the program.</summary>
+    public static void AddCaller(ModuleCompiler compiler, int function)
+    {
+        if (Environment.ProcessorCount == 1)
+        {
+            return;
+        }
+
+        lock (Gate)
+        {
+            if (Callers.Count < CallersMax)
+            {
+                Callers.Push(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, CodeForm.Fast, -1));
+            }
+        }
+
         Start();
     }
 
@@ -30,13 +86,14 @@ internal static class Optimiser
     {
         if (Environment.ProcessorCount > 1 && Chunks.Count < WaitingMax)
         {
-            Chunks.Enqueue((new WeakReference<ModuleCompiler>(compiler), chunk));
+            Chunks.Enqueue(new ChunkOf(new WeakReference<ModuleCompiler>(compiler), chunk));
             Start();
         }
     }
 
     private static void Start()
     {
+        Asked.Set();
         if (Interlocked.Exchange(ref _isRunning, 1) == 0)
         {
             new Thread(Run) { IsBackground = true, Name = "Everheap optimiser", Priority = ThreadPriority.BelowNormal }.Start();
@@ -45,37 +102,125 @@ internal static class Optimiser
 
     private static void Run()
     {
-        OptimiseLarge();
-        while (Chunks.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, int Chunk) next))
+        do
         {
-            // By functions, and no longer than anyone uses the module.
-            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(() => compiler.PrepareInChunk(next.Chunk, number)); number++)
-            {
-                OptimiseLarge();
-            }
+            Volatile.Write(ref _isWorking, true);
+            Work();
+            Volatile.Write(ref _isWorking, false);
         }
+        while (Asked.WaitOne(StaysFor));
 
         Volatile.Write(ref _isRunning, 0);
-        if (!Large.IsEmpty || !Chunks.IsEmpty)
+        if (HasWork)
         {
             Start();
         }
     }
 
-    private static void OptimiseLarge()
+    private static void Work()
     {
-        while (Large.TryDequeue(out (WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site) next))
+        DoWhatIsUrgent();
+        while (Chunks.TryDequeue(out ChunkOf next))
         {
-            if (next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            // By functions, and no longer than anyone uses the module.
+            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(() => compiler.PrepareInChunk(next.Chunk, number)); number++)
             {
-                Try(() =>
-                {
-                    compiler.Optimise(next.Function, next.Form, next.Site);
-                    return true;
-                });
+                DoWhatIsUrgent();
             }
         }
     }
+
+    private static void DoWhatIsUrgent()
+    {
+        while (true)
+        {
+            if (Emissions.TryDequeue(out ChunkOf emission))
+            {
+                if (emission.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+                {
+                    Try(() => compiler.EmitAhead(emission.Chunk));
+                }
+            }
+            else if (TryTakeHottest() is FunctionOf hottest)
+            {
+                if (hottest.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+                {
+                    Try(() => compiler.Optimise(hottest.Function, hottest.Form, hottest.Site));
+                }
+            }
+            else if (TryTakeCallee() is FunctionOf callee)
+            {
+                if (callee.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+                {
+                    Try(() => compiler.PrepareAhead(callee.Function));
+                }
+            }
+            else
+            {
+                return;
+            }
+        }
+    }
+
+    private static FunctionOf? TryTakeHottest()
+    {
+        lock (Gate)
+        {
+            int found = -1;
+            int heat = int.MinValue;
+            for (int index = 0; index < Functions.Count; index++)
+            {
+                int next = Functions[index].Heat;
+                if (next > heat)
+                {
+                    (found, heat) = (index, next);
+                }
+            }
+
+            if (found < 0)
+            {
+                return null;
+            }
+
+            FunctionOf hottest = Functions[found];
+            Functions.RemoveAt(found);
+            return hottest;
+        }
+    }
+
+    // Callees of what was called last come first, in the order of its calls.
+    private static FunctionOf? TryTakeCallee()
+    {
+        while (true)
+        {
+            FunctionOf caller;
+            lock (Gate)
+            {
+                if (!Callers.TryPop(out caller))
+                {
+                    return Callees.TryPop(out FunctionOf callee) ? callee : null;
+                }
+            }
+
+            if (caller.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+            {
+                int[] called = compiler.CalleesOf(caller.Function);
+                lock (Gate)
+                {
+                    foreach (int function in called.Reverse())
+                    {
+                        Callees.Push(caller with { Function = function });
+                    }
+                }
+            }
+        }
+    }
+
+    private static void Try(Action work) => Try(() =>
+    {
+        work();
+        return true;
+    });
 
     private static bool Try(Func<bool> work)
     {
@@ -88,5 +233,12 @@ internal static class Optimiser
             // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has.
             return false;
         }
+    }
+
+    private readonly record struct ChunkOf(WeakReference<ModuleCompiler> Compiler, int Chunk);
+
+    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site)
+    {
+        public int Heat => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? compiler.Tiering.HeatOf(Function) : 0;
     }
 }

@@ -30,10 +30,15 @@ internal static class RuntimeMethods
     public static readonly MethodInfo ReferenceAt = Find(nameof(CompiledCode.ReferenceAt));
     public static readonly MethodInfo BeginEntryRecord = Find(nameof(CompiledCode.BeginEntryRecord));
     public static readonly MethodInfo ResolveCallee = Find(nameof(CompiledCode.ResolveCallee));
+    public static readonly MethodInfo CountCall = Find(nameof(CompiledCode.CountCall));
+    public static readonly MethodInfo CountLoop = Find(nameof(CompiledCode.CountLoop));
     public static readonly MethodInfo CallHost = Find(nameof(CompiledCode.CallHost));
 
     public static readonly MethodInfo F32OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F32OfBits))!;
     public static readonly MethodInfo F64OfBits = typeof(Numerics).GetMethod(nameof(Numerics.F64OfBits))!;
+
+    public static readonly MethodInfo F32Max = typeof(Numerics).GetMethod(nameof(Numerics.F32Max))!;
+    public static readonly MethodInfo F64Max = typeof(Numerics).GetMethod(nameof(Numerics.F64Max))!;
 
     public static readonly MethodInfo VectorZero = typeof(Vector128<byte>).GetProperty(nameof(Vector128<byte>.Zero))!.GetMethod!;
     public static readonly MethodInfo VectorOfHalves = typeof(Vector128).GetMethod(nameof(Vector128.Create), [typeof(long), typeof(long)])!;

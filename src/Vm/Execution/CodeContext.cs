@@ -74,6 +74,9 @@ internal unsafe struct CodeContext
     /// <summary>All functions, by index. Belongs to the compiled code, which instances share.</summary>
     public TableEntry* Functions;
 
+    /// <summary>What each function has left to go before it is hot (<see cref="Compilation.Tiering"/>). Belongs to the compiled code.</summary>
+    public int* Countdowns;
+
     /// <summary>The entry that is being called; set right before each call through an entry.</summary>
     public TableEntry* Callee;
 

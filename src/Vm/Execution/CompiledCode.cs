@@ -106,6 +106,22 @@ internal static unsafe partial class CompiledCode
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static nint ResolveCallee(CodeContext* context) => Instance.Of(context).ResolveCallee();
 
+    /// <summary>In code that was compiled in a hurry: a function is called.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void CountCall(CodeContext* context, int function)
+    {
+        if (--context->Countdowns[function] <= 0)
+        {
+            Instance.Of(context).FindHot(function);
+        }
+    }
+
+    /// <summary>In code that was compiled in a hurry: a loop goes round.</summary>
+    /// <returns>1 where there is optimised code to go on with, else 0.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static int CountLoop(CodeContext* context, int function, int site) =>
+        --context->Countdowns[function] <= 0 && Instance.Of(context).FindHotLoop(function, site) ? 1 : 0;
+
     /// <summary>Calls an imported function; its arguments are in the context's slots, and so are its results.</summary>
     /// <returns>0: done. 1: call again after the capture that has been asked for. 2: the program ended.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]

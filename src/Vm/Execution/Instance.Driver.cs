@@ -12,12 +12,16 @@ internal sealed unsafe partial class Instance
     /// <summary>Arguments and results of a host call for which no memory is allocated.</summary>
     private const int HostSlotsUsual = 16;
 
+    /// <summary>How often the tables are looked through for functions that have better code, while the program runs.</summary>
+    private const int RefreshMilliseconds = 10;
+
     private readonly Dictionary<(int Function, SiteKind Kind, int Offset), int> _siteNumbers = [];
     private readonly HashSet<int> _indexedFunctions = [];
 
     // Of functions that were called from outside: what passes the arguments.
     private readonly Dictionary<int, Caller> _callers = [];
     private int _replacements;
+    private long _refreshedAt;
 
     /// <summary>Has the function compiled that is being called through an entry.</summary>
     /// <returns>Its entry point.</returns>
@@ -34,6 +38,26 @@ internal sealed unsafe partial class Instance
 
     /// <summary>Finds the continuation at the site of the saved record.</summary>
     public nint FindContinuation(int function) => _compiler.EntryAt(function, ((SavedRecord*)_context->Group->SaveBase)->Site);
+
+    /// <summary>A function has been called often. Better code that has come for others is taken up now and then, too.</summary>
+    public void FindHot(int function)
+    {
+        _compiler.Tiering.FindHot(function);
+        long now = Environment.TickCount64;
+        if (now - _refreshedAt >= RefreshMilliseconds)
+        {
+            _refreshedAt = now;
+            RefreshIfReplaced();
+        }
+    }
+
+    /// <summary>A function's loop has gone round often.</summary>
+    /// <returns>Whether there is a continuation for it.</returns>
+    public bool FindHotLoop(int function, int site)
+    {
+        FindHot(function);
+        return _compiler.Tiering.IsLoopReady(function, site);
+    }
 
     /// <summary>Calls an imported host function with the arguments in the slots.</summary>
     /// <returns>As <see cref="CompiledCode.CallHost"/>.</returns>

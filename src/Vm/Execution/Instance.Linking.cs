@@ -39,6 +39,7 @@ internal sealed unsafe partial class Instance
 
         _context->Functions = _compiler.Functions;
         _context->Twins = _compiler.Twins;
+        _context->Countdowns = _compiler.Tiering.Countdowns;
         _siteNumbers.Clear();
         _referencedCode.Clear();
         _callers.Clear();

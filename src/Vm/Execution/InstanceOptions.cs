@@ -38,13 +38,19 @@ internal sealed record InstanceOptions
     /// <summary>For tests: see <see cref="CodeOptions.ChunkBytes"/>.</summary>
     public int ChunkBytes { get; init; } = ChunkLayout.ChunkBytes;
 
+    /// <summary>For tests: see <see cref="CodeOptions.TieredBytes"/>.</summary>
+    public int TieredBytes { get; init; } = Tiering.ModuleBytesMin;
+
+    /// <summary>For tests: see <see cref="CodeOptions.HotCalls"/>.</summary>
+    public int HotCalls { get; init; } = Tiering.HotCalls;
+
     /// <summary>For measuring: <see cref="Addressing.Unmarked"/>. What the program stores is in no checkpoint.</summary>
     public bool LeavesStoresUnmarked { get; init; }
 
     /// <summary>The code for a way of reaching the memory.</summary>
     /// <param name="addressing">By pages or in one piece.</param>
     /// <exception cref="InvalidOperationException">By pages, where stores leave no marks: what was stored in one piece would be lost.</exception>
-    public CodeOptions CodeFor(Addressing addressing) => new(AddressingOf(addressing), CaptureEvery, ChunkBytes);
+    public CodeOptions CodeFor(Addressing addressing) => new(AddressingOf(addressing), CaptureEvery, ChunkBytes, TieredBytes, HotCalls);
 
     private Addressing AddressingOf(Addressing addressing) => (LeavesStoresUnmarked, addressing) switch
     {

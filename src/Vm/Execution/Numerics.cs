@@ -18,6 +18,13 @@ internal static class Numerics
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float F32ReinterpretI32(int bits) => Vector128.CreateScalarUnsafe(bits).AsSingle().ToScalar();
 
+    // The runtime's own methods, which code that is compiled in a hurry would call, give back a signalling NaN as it is; the instructions that optimised code has in their place quiet it.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static float F32Max(float first, float second) => MathF.Max(first, second);
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static double F64Max(double first, double second) => Math.Max(first, second);
+
     // Rounded once: through double the value would be rounded twice.
     public static float F32ConvertI64U(ulong value) =>
         (long)value >= 0 ? (long)value : (float)(long)((value >> 1) | (value & 1)) * 2;

@@ -35,6 +35,7 @@ public sealed partial class Module
     /// <param name="isOutgrown">Whether it has become of no use for the instance's program: it goes, if no other instance runs it. Else the next instance will use it.</param>
     internal void ReleaseCode(ModuleCompiler compiler, bool isOutgrown)
     {
+        compiler.Tiering.Save();
         lock (_codeGate)
         {
             SharedCode code = _code[compiler.Options];

@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
-using System.Diagnostics.Tracing;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 using Everheap.Vm.Execution;
@@ -22,10 +20,6 @@ internal sealed class LargeFunctionTests(bool isPaged)
 
     // One capture takes the function's whole way through its twin.
     private const int CaptureSeldom = 1000;
-
-    // The runtime hands events on now and then; milliseconds.
-    private const int EventTimeMax = 60_000;
-    private const int EventTimeStep = 50;
 
     private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(3);
 
@@ -57,8 +51,8 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Assert.That(inTable, Is.Not.EqualTo(atFirst));
 
         // The shell itself is a few bytes; with the body in it, it is as large as that.
-        Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
-        Assert.That(() => compiled.BytesOf("o1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
+        Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
+        Assert.That(() => compiled.BytesOf("o1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
     }
 
     [Test]
@@ -74,7 +68,7 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
 
-        Assert.That(() => compiled.BytesOf("p1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(EventTimeMax, EventTimeStep));
+        Assert.That(() => compiled.BytesOf("p1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
     }
 
     private InstanceOptions OptionsOf(int captureEvery) => new()
@@ -139,39 +133,5 @@ internal sealed class LargeFunctionTests(bool isPaged)
         }
 
         return result;
-    }
-
-    /// <summary>What the JIT compiles: the runtime's event MethodLoadVerbose, in whose flags bits 7 to 9 are the tier.</summary>
-    private sealed class CompiledMethods : EventListener
-    {
-        public const uint MinimalTier = 1;
-        public const uint OptimisedTier = 2;
-
-        private const EventKeywords JitKeyword = (EventKeywords)0x10;
-        private const int MethodLoadVerbose = 143;
-        private const int SizePayload = 3;
-        private const int FlagsPayload = 5;
-        private const int NamePayload = 7;
-
-        private readonly ConcurrentDictionary<(string Name, uint Tier), long> _bytes = new();
-
-        public long BytesOf(string method, uint tier) => _bytes.GetValueOrDefault((method, tier));
-
-        protected override void OnEventSourceCreated(EventSource eventSource)
-        {
-            if (eventSource.Name == "Microsoft-Windows-DotNETRuntime")
-            {
-                EnableEvents(eventSource, EventLevel.Verbose, JitKeyword);
-            }
-        }
-
-        protected override void OnEventWritten(EventWrittenEventArgs eventData)
-        {
-            if (eventData.EventId == MethodLoadVerbose && eventData.Payload is { Count: > NamePayload } payload)
-            {
-                uint tier = (Convert.ToUInt32(payload[FlagsPayload], null) >> 7) & 7;
-                _bytes[((string)payload[NamePayload]!, tier)] = Convert.ToInt64(payload[SizePayload], null);
-            }
-        }
     }
 }

@@ -1,0 +1,186 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Everheap.Engine;
+using Everheap.Vm.Compilation;
+using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
+
+namespace Everheap.Vm.Tests.Execution;
+
+/// <summary>A large module's functions are compiled in a hurry, and once more when they are hot; what they compute does not change.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+[NonParallelizable]
+internal sealed class TieringTests(bool isPaged)
+{
+    private const int HotCalls = 50;
+    private const int ResultAddress = 8;
+
+    // Function 2, which counts, goes round so often that it takes the better part of a second as the JIT makes it in a hurry.
+    private const int ManyRounds = 400_000_000;
+    private const int ManyCalls = 2_000;
+
+    private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(1);
+
+    private string _folder = "";
+    private int _heaps;
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("everheap-tiering").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void A_function_that_is_called_often_is_compiled_once_more()
+    {
+        using var compiled = new CompiledMethods();
+        Run(ModuleOf(), calls: ManyCalls, rounds: 1, (group, instance) =>
+        {
+            Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
+            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            int countdown = CountdownOf(instance, 1);
+            Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
+
+            Assert.That(CountdownOf(instance, 1), Is.EqualTo(countdown), "better code does not count");
+        });
+
+        Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(0).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
+        Assert.That(() => compiled.BytesOf("o1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(0).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
+    }
+
+    [Test]
+    public void Better_code_is_called_through_tables_too()
+    {
+        Run(ModuleOf(), calls: ManyCalls, rounds: 1, (group, instance) =>
+        {
+            RunOnce(group, instance);
+            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            RunOnce(group, instance);
+
+            Assert.That(CodeInTable(instance, 1), Is.EqualTo(CodeOf(instance, 1)));
+        });
+    }
+
+    [Test]
+    public void A_function_that_is_called_seldom_is_not()
+    {
+        Run(ModuleOf(), calls: HotCalls / 2, rounds: 1, (group, instance) =>
+        {
+            Assert.That(RunOnce(group, instance), Is.EqualTo(HotCalls / 2));
+            nint before = CodeOf(instance, 1);
+            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+
+            Assert.That(CodeOf(instance, 1), Is.EqualTo(before));
+            Assert.That(CountdownOf(instance, 1), Is.EqualTo(HotCalls - (HotCalls / 2)));
+        });
+    }
+
+    [Test]
+    public void A_loop_that_goes_on_for_long_goes_on_in_better_code_though_its_function_is_not_called_again()
+    {
+        Run(ModuleOf(), calls: 1, rounds: ManyRounds, (group, instance) =>
+        {
+            Assert.That(RunOnce(group, instance), Is.EqualTo(ManyRounds));
+
+            // Each degree of heat stands for a hundred rounds that were counted.
+            Assert.That(instance.Compiler.Tiering.HeatOf(2), Is.InRange(1, (ManyRounds / 100) - 1));
+        });
+    }
+
+    [Test]
+    public void What_was_hot_before_is_optimised_as_soon_as_the_program_has_begun()
+    {
+        var cache = new CodeCache(Path.Combine(_folder, "cache"));
+        Run(ModuleOf(cache), calls: ManyCalls, rounds: ManyCalls, static (group, instance) => RunOnce(group, instance));
+        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+
+        // Function 1 is called often, function 2 once; the one that starts both, once.
+        Run(ModuleOf(cache), calls: ManyCalls, rounds: 1, (group, instance) =>
+        {
+            nint before = CodeOf(instance, 2);
+            RunOnce(group, instance);
+            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+
+            Assert.That(CodeOf(instance, 2), Is.Not.EqualTo(before));
+            Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
+        });
+    }
+
+    [TestCase(new int[0])]
+    [TestCase(new[] { 1 })]
+    [TestCase(new[] { -1, 5, 1_000_000, 5, 0, 5 })]
+    [TestCase(new[] { 1, -5, 1, int.MinValue, 2, int.MaxValue })]
+    [TestCase(new[] { int.MinValue, int.MaxValue, int.MaxValue, int.MinValue })]
+    public void A_record_that_makes_no_sense_does_no_harm(int[] record)
+    {
+        var cache = new CodeCache(Path.Combine(_folder, "cache"));
+        Run(ModuleOf(cache), calls: ManyCalls, rounds: ManyCalls, static (group, instance) => RunOnce(group, instance));
+        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        Module module = ModuleOf(cache);
+        module.Cached!.WriteHeat(Options.CodeFor(isPaged ? Addressing.Paged : Addressing.Contiguous), MemoryMarshal.AsBytes<int>(record));
+
+        Run(module, calls: ManyCalls, rounds: 1, static (group, instance) => Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls)));
+    }
+
+    private InstanceOptions Options => new() { IsAlwaysPaged = isPaged, TieredBytes = 0, HotCalls = HotCalls };
+
+    private void Run(Module module, int calls, int rounds, Action<InstanceGroup, Instance> test)
+    {
+        using HeapStore store = HeapStore.Create(Path.Combine(_folder, $"{_heaps++}.heap"));
+        using PersistentHeap heap = store.CreateHeap("program");
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), Options);
+        Instance instance = group.Instantiate(module, []);
+        var arguments = new byte[2 * sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(arguments, calls);
+        BinaryPrimitives.WriteInt32LittleEndian(arguments.AsSpan(sizeof(int)), rounds);
+        instance.Memory!.Write(0, arguments);
+        test(group, instance);
+    }
+
+    private static int RunOnce(InstanceGroup group, Instance instance)
+    {
+        group.PushCall(instance, 0, []);
+
+        Assert.That(group.Run(static () => true), Is.EqualTo(RunOutcome.Returned));
+        var result = new byte[sizeof(int)];
+        instance.Memory!.Read(ResultAddress, result);
+        return BinaryPrimitives.ReadInt32LittleEndian(result);
+    }
+
+    private static unsafe nint CodeOf(Instance instance, int function) => instance.Compiler.Functions[function].Code;
+
+    private static unsafe nint CodeInTable(Instance instance, int element) => instance.Context->Tables[0].Entries[element].Code;
+
+    private static unsafe int CountdownOf(Instance instance, int function) => instance.Compiler.Tiering.Countdowns[function];
+
+    private static Module ModuleOf(CodeCache? cache = null)
+    {
+        // i = memory[0]; do { memory[8] = table[1](memory[4]) * memory[0] } while (--i); with calls = 1 or rounds = 1, that is the other of the two.
+        byte[] start =
+        [
+            1, 1, 0x7F,
+            0x41, 0, 0x28, 2, 0, 0x21, 0,
+            0x03, 0x40,
+            0x41, ResultAddress, 0x41, 4, 0x28, 2, 0, 0x41, 1, 0x11, 1, 0, 0x41, 0, 0x28, 2, 0, 0x6C, 0x36, 2, 0,
+            0x20, 0, 0x41, 1, 0x6B, 0x22, 0, 0x0D, 0,
+            0x0B,
+            0x0B,
+        ];
+
+        // return count(rounds)
+        byte[] called = [0, 0x20, 0, 0x10, 2, 0x0B];
+
+        // do { memory[12] = ++sum } while (--rounds); return memory[12]
+        byte[] count =
+        [
+            1, 1, 0x7F,
+            0x03, 0x40,
+            0x41, 12, 0x20, 1, 0x41, 1, 0x6A, 0x22, 1, 0x36, 2, 0,
+            0x20, 0, 0x41, 1, 0x6B, 0x22, 0, 0x0D, 0,
+            0x0B,
+            0x41, 12, 0x28, 2, 0, 0x0B,
+        ];
+        return ModuleBytes.Of(cache, [[0x60, 0, 0], [0x60, 1, 0x7F, 1, 0x7F]], (0, start), (1, called), (1, count));
+    }
+}
