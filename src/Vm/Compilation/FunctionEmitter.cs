@@ -80,7 +80,7 @@ internal sealed partial class FunctionEmitter
         _il = il;
         _isHurried = isHurried;
         _isInShell = isInShell;
-        _mayBeMinimal = isHurried || (compiler.IsLarge(code.FunctionIndex) && !isInShell);
+        _mayBeMinimal = isHurried || (!isInShell && (form == CodeForm.Twin || compiler.IsLarge(code.FunctionIndex)));
         _locals = new Variable?[code.Locals.Length];
         bool isPaged = compiler.Addressing == Addressing.Paged;
         AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
