@@ -14,8 +14,12 @@ internal sealed class ContinuationPoint
     /// <summary>Instructions that one may have which begins at a loop. Where a large function spends its time, it does so in a loop.</summary>
     private const int LoopInstructionsMax = 12_000;
 
-    private ContinuationPoint(FunctionCode code, Site site, int position, int[] open)
+    /// <summary>The same for one that is made in the background while the program goes on; how long the JIT takes is bounded by <see cref="Shell.BytesMax"/> then.</summary>
+    private const int AsideInstructionsMax = 100_000;
+
+    private ContinuationPoint(FunctionCode code, Site site, int position, int[] open, long instructions)
     {
+        Instructions = instructions;
         Code = code;
         Site = site;
         Position = position;
@@ -23,6 +27,9 @@ internal sealed class ContinuationPoint
     }
 
     public FunctionCode Code { get; }
+
+    /// <summary>How many instructions it has, those of the copies of loops included.</summary>
+    public long Instructions { get; }
 
     public Site Site { get; }
 
@@ -33,10 +40,13 @@ internal sealed class ContinuationPoint
     public int[] Open { get; }
 
     /// <summary>Plans the continuation at a site.</summary>
+    /// <param name="code">The function.</param>
+    /// <param name="site">The site.</param>
+    /// <param name="isAside">Whether it is made in the background.</param>
     /// <returns>Null where the twin does as well, or the continuation would be too large.</returns>
-    public static ContinuationPoint? At(FunctionCode code, Site site)
+    public static ContinuationPoint? At(FunctionCode code, Site site, bool isAside)
     {
-        int instructionsMax = site.Kind == SiteKind.Loop ? LoopInstructionsMax : CallInstructionsMax;
+        int instructionsMax = site.Kind != SiteKind.Loop ? CallInstructionsMax : isAside ? AsideInstructionsMax : LoopInstructionsMax;
         if (site.Kind is not (SiteKind.Loop or SiteKind.Call) || code.Instructions.Length > instructionsMax)
         {
             return null;
@@ -64,7 +74,7 @@ internal sealed class ContinuationPoint
             }
         }
 
-        return isInLoop && instructions <= instructionsMax ? new ContinuationPoint(code, site, position, [.. open]) : null;
+        return isInLoop && instructions <= instructionsMax ? new ContinuationPoint(code, site, position, [.. open], instructions) : null;
     }
 
     private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop

@@ -144,7 +144,7 @@ internal sealed partial class FunctionEmitter
         List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
         int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Select(entry => entry.Value), []);
         List<Node> nodes = [.. saved.Select(entry => entry.Node)];
-        bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.At(_code, _sites[site]) is not null;
+        bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.At(_code, _sites[site], _isHurried) is not null;
         if (isContinued && !_isHurried)
         {
             EmitLeaveForContinuation(site, nodes);

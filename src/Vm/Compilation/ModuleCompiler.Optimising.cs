@@ -96,8 +96,8 @@ internal sealed unsafe partial class ModuleCompiler
     public void Optimise(int function, CodeForm form, int site)
     {
         FunctionCode code = FunctionCode.Decode(Module, function);
-        ContinuationPoint? point = form == CodeForm.Continuation ? ContinuationPoint.At(code, SitesOf(function)[site]) : null;
-        if ((form == CodeForm.Continuation && point is null) || !CanOptimise(function, out bool isInShell))
+        ContinuationPoint? point = form == CodeForm.Continuation ? ContinuationPoint.At(code, SitesOf(function)[site], IsTiered) : null;
+        if ((form == CodeForm.Continuation && point is null) || !CanOptimise(code, point, out bool isInShell))
         {
             return;
         }
@@ -108,7 +108,7 @@ internal sealed unsafe partial class ModuleCompiler
     }
 
     // Large functions that are not compiled in a hurry are asked for by their size. Of others, that of the first code is known.
-    private bool CanOptimise(int function, out bool isInShell)
+    private bool CanOptimise(FunctionCode code, ContinuationPoint? point, out bool isInShell)
     {
         isInShell = true;
         if (!IsTiered)
@@ -119,10 +119,11 @@ internal sealed unsafe partial class ModuleCompiler
         CompiledChunk chunk;
         lock (_gate)
         {
-            chunk = Load(_layout.ChunkOf(function));
+            chunk = Load(_layout.ChunkOf(code.FunctionIndex));
         }
 
-        int bytes = chunk.MethodOf(function).GetMethodBody()!.GetILAsByteArray()!.Length;
+        long bytes = chunk.MethodOf(code.FunctionIndex).GetMethodBody()!.GetILAsByteArray()!.Length;
+        bytes = point is null ? bytes : bytes * point.Instructions / code.Instructions.Length;
         isInShell = bytes > Shell.PlainBytesMax;
         return bytes <= Shell.BytesMax;
     }

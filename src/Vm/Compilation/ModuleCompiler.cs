@@ -283,7 +283,7 @@ internal sealed unsafe partial class ModuleCompiler
         Site[] sites = SitesOf(function);
         bool isCall = sites[site].Kind == SiteKind.Call;
         int calls = _callContinuations.GetValueOrDefault(function);
-        if ((isCall && calls >= CallContinuationsMax) || ContinuationPoint.At(FunctionCode.Decode(Module, function), sites[site]) is not ContinuationPoint point)
+        if ((isCall && calls >= CallContinuationsMax) || ContinuationPoint.At(FunctionCode.Decode(Module, function), sites[site], isAside: false) is not ContinuationPoint point)
         {
             return null;
         }

@@ -46,7 +46,9 @@ internal static class Optimiser
     {
         lock (Gate)
         {
-            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site));
+            // What counts for a continuation is how long its loop still goes round in code of the first kind.
+            int heatBefore = form == CodeForm.Continuation ? Math.Max(compiler.Tiering.HeatOf(function), 0) : 0;
+            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site, heatBefore));
         }
 
         Start();
@@ -74,7 +76,7 @@ internal static class Optimiser
         {
             if (Callers.Count < CallersMax)
             {
-                Callers.Push(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, CodeForm.Fast, -1));
+                Callers.Push(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, CodeForm.Fast, -1, 0));
             }
         }
 
@@ -167,10 +169,10 @@ internal static class Optimiser
         lock (Gate)
         {
             int found = -1;
-            int heat = int.MinValue;
+            long heat = long.MinValue;
             for (int index = 0; index < Functions.Count; index++)
             {
-                int next = Functions[index].Heat;
+                long next = Functions[index].Heat;
                 if (next > heat)
                 {
                     (found, heat) = (index, next);
@@ -237,8 +239,8 @@ internal static class Optimiser
 
     private readonly record struct ChunkOf(WeakReference<ModuleCompiler> Compiler, int Chunk);
 
-    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site)
+    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore)
     {
-        public int Heat => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? compiler.Tiering.HeatOf(Function) : 0;
+        public long Heat => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? (long)compiler.Tiering.HeatOf(Function) - HeatBefore : 0;
     }
 }

@@ -20,6 +20,9 @@ internal sealed class TieringTests(bool isPaged)
     private const int ManyRounds = 400_000_000;
     private const int ManyCalls = 2_000;
 
+    // Seven instructions each: more than a continuation may have that is not made in the background.
+    private const int LargeSteps = 2_000;
+
     private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(1);
 
     private string _folder = "";
@@ -89,6 +92,30 @@ internal sealed class TieringTests(bool isPaged)
     }
 
     [Test]
+    public void A_loop_of_many_instructions_goes_on_in_better_code_too()
+    {
+        Run(ModuleOfLargeLoop(), calls: 0, rounds: 0, (group, instance) =>
+        {
+            group.PushCall(instance, 0, []);
+            var run = Task.Run(() => group.Run(() =>
+            {
+                instance.Memory!.Write(0, [1]);
+                return true;
+            }));
+            int site = Array.FindIndex(instance.Compiler.SitesOf(1), static found => found.Kind == SiteKind.Loop);
+            Assert.That(SpinWait.SpinUntil(() => instance.Compiler.Tiering.HeatOf(1) > 0 && instance.Compiler.Tiering.IsLoopReady(1, site), OptimisingTime), Is.True);
+
+            // Better code counts no rounds: soon there are no more.
+            int rounds = -1;
+            Assert.That(() => Interlocked.Exchange(ref rounds, CountdownOf(instance, 1)) == CountdownOf(instance, 1), Is.True.After(CompiledMethods.EventTimeMax, 200));
+            group.RequestCapture();
+
+            Assert.That(run.Wait(OptimisingTime), Is.True);
+            Assert.That(run.Result, Is.EqualTo(RunOutcome.Returned));
+        });
+    }
+
+    [Test]
     public void What_was_hot_before_is_optimised_as_soon_as_the_program_has_begun()
     {
         var cache = new CodeCache(Path.Combine(_folder, "cache"));
@@ -153,6 +180,19 @@ internal sealed class TieringTests(bool isPaged)
     private static unsafe nint CodeInTable(Instance instance, int element) => instance.Context->Tables[0].Entries[element].Code;
 
     private static unsafe int CountdownOf(Instance instance, int function) => instance.Compiler.Tiering.Countdowns[function];
+
+    // Function 1: do { x = x * 31 ^ memory[4], several thousand times } while (memory[0] == 0)
+    private static Module ModuleOfLargeLoop()
+    {
+        List<byte> large = [1, 1, 0x7F, 0x03, 0x40];
+        for (int step = 0; step < LargeSteps; step++)
+        {
+            large.AddRange([0x20, 0, 0x41, 31, 0x6C, 0x41, 4, 0x28, 2, 0, 0x73, 0x21, 0]);
+        }
+
+        large.AddRange([0x41, 0, 0x28, 2, 0, 0x45, 0x0D, 0, 0x0B, 0x0B]);
+        return ModuleBytes.Of([[0x60, 0, 0]], (0, [0, 0x10, 1, 0x0B]), (0, [.. large]));
+    }
 
     private static Module ModuleOf(CodeCache? cache = null)
     {
