@@ -3,7 +3,7 @@ using Everheap.Vm.Caching;
 namespace Everheap.Vm;
 
 /// <summary>
-/// A folder on disk that keeps the compiled code of modules, so that a program that has been run before starts without validation, and without compilation to IL of what
+/// A folder on disk that keeps the compiled code of modules, and which functions of large ones were hot, so that a program that has been run before starts without validation, and without compilation to IL of what
 /// it ran then.
 /// </summary>
 /// <remarks>
