@@ -11,6 +11,9 @@ internal sealed class TortureReport(TortureContext context, TortureFolder folder
 {
     private readonly Tally _tally = context.Tally;
 
+    // Read once: what is printed and what is written to the file say the same.
+    private readonly TimeSpan _elapsed = context.Elapsed;
+
     /// <summary>Writes the report.</summary>
     /// <param name="output">Where to.</param>
     public void Write(TextWriter output)
@@ -66,7 +69,7 @@ internal sealed class TortureReport(TortureContext context, TortureFolder folder
             ("system", $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} processors, .NET {Environment.Version}"),
             ("everheap", version),
             ("seed", context.Options.Seed.ToString(CultureInfo.InvariantCulture)),
-            ("time", string.Create(CultureInfo.InvariantCulture, $"{context.Elapsed:hh\\:mm\\:ss}, {_tally[Tally.Count.Rounds]} rounds{(context.IsStopped ? ", stopped" : "")}")),
+            ("time", string.Create(CultureInfo.InvariantCulture, $"{_elapsed:hh\\:mm\\:ss}, {_tally[Tally.Count.Rounds]} rounds{(context.IsStopped ? ", stopped" : "")}")),
         ];
     }
 
@@ -74,7 +77,7 @@ internal sealed class TortureReport(TortureContext context, TortureFolder folder
     {
         List<(string, string)> rows = [.. _tally.Kills.OrderByDescending(pair => pair.Value).Select(pair => (pair.Key, Number(pair.Value)))];
         long all = _tally.KillCount;
-        rows.Add(("all", string.Create(CultureInfo.InvariantCulture, $"{all:N0}, {all / context.Elapsed.TotalMinutes:N0} a minute")));
+        rows.Add(("all", string.Create(CultureInfo.InvariantCulture, $"{all:N0}, {all / _elapsed.TotalMinutes:N0} a minute")));
         return rows;
     }
 
