@@ -1,5 +1,3 @@
-using Everheap.Vm.Modules;
-
 namespace Everheap.Vm.Compilation;
 
 /// <content>Chunks: emitted, or read from a cache, and loaded when the first of their functions is called.</content>
@@ -19,17 +17,10 @@ internal sealed unsafe partial class ModuleCompiler
     {
         if (Volatile.Read(ref _chunks[chunk]) is null)
         {
-            try
+            Keep(chunk, _emissions[chunk].Get());
+            if (Volatile.Read(ref _chunks[chunk]) is not null)
             {
-                Keep(chunk, _emissions[chunk].Get());
-                if (Volatile.Read(ref _chunks[chunk]) is not null)
-                {
-                    _emissions[chunk].Clear();
-                }
-            }
-            catch (WasmFormatException)
-            {
-                // A function that cannot be compiled: so it will be said when one of the chunk's is called.
+                _emissions[chunk].Clear();
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
 
@@ -230,9 +231,9 @@ internal static class Optimiser
         {
             return work();
         }
-        catch (OutOfMemoryException)
+        catch (Exception exception) when (exception is OutOfMemoryException or WasmFormatException)
         {
-            // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has.
+            // The JIT takes much memory for a large function. Where there is none, the function keeps the code that it has. And of a function that cannot be compiled that is said when it is called.
             return false;
         }
     }

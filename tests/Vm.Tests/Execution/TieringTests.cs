@@ -134,6 +134,18 @@ internal sealed class TieringTests(bool isPaged)
         });
     }
 
+    [Test]
+    public void A_function_that_cannot_be_compiled_does_no_harm_before_it_is_called()
+    {
+        Run(ModuleThatMightCall(FunctionThatKeepsTooMuch()), calls: 0, rounds: 0, Options with { ChunkBytes = 1 }, (group, instance) =>
+        {
+            RunOnce(group, instance);
+            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+
+            Assert.That(RunOnce(group, instance), Is.Zero);
+        });
+    }
+
     [TestCase(new int[0])]
     [TestCase(new[] { 1 })]
     [TestCase(new[] { -1, 5, 1_000_000, 5, 0, 5 })]
@@ -152,11 +164,13 @@ internal sealed class TieringTests(bool isPaged)
 
     private InstanceOptions Options => new() { IsAlwaysPaged = isPaged, TieredBytes = 0, HotCalls = HotCalls };
 
-    private void Run(Module module, int calls, int rounds, Action<InstanceGroup, Instance> test)
+    private void Run(Module module, int calls, int rounds, Action<InstanceGroup, Instance> test) => Run(module, calls, rounds, Options, test);
+
+    private void Run(Module module, int calls, int rounds, InstanceOptions options, Action<InstanceGroup, Instance> test)
     {
         using HeapStore store = HeapStore.Create(Path.Combine(_folder, $"{_heaps++}.heap"));
         using PersistentHeap heap = store.CreateHeap("program");
-        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), Options);
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), options);
         Instance instance = group.Instantiate(module, []);
         var arguments = new byte[2 * sizeof(int)];
         BinaryPrimitives.WriteInt32LittleEndian(arguments, calls);
@@ -180,6 +194,29 @@ internal sealed class TieringTests(bool isPaged)
     private static unsafe nint CodeInTable(Instance instance, int element) => instance.Context->Tables[0].Entries[element].Code;
 
     private static unsafe int CountdownOf(Instance instance, int function) => instance.Compiler.Tiering.Countdowns[function];
+
+    // Function 0: if (memory[0]) called()
+    private static Module ModuleThatMightCall(byte[] called) =>
+        ModuleBytes.Of([[0x60, 0, 0]], (0, [0, 0x41, 0, 0x28, 2, 0, 0x04, 0x40, 0x10, 1, 0x0B, 0x0B]), (0, called));
+
+    // So many calls, over which so many locals are alive, that FunctionEmitter.SavedValuesMax is exceeded.
+    private static byte[] FunctionThatKeepsTooMuch()
+    {
+        const int Locals = 5_000;
+        const int Calls = (int)(FunctionEmitter.SavedValuesMax / Locals) + 1;
+        List<byte> body = [1, .. ModuleBytes.Unsigned(Locals), 0x7F];
+        for (int call = 0; call < Calls; call++)
+        {
+            body.AddRange([0x10, 1]);
+        }
+
+        for (uint local = 0; local < Locals; local++)
+        {
+            body.AddRange([0x20, .. ModuleBytes.Unsigned(local), 0x1A]);
+        }
+
+        return [.. body, 0x0B];
+    }
 
     // Function 1: do { x = x * 31 ^ memory[4], several thousand times } while (memory[0] == 0)
     private static Module ModuleOfLargeLoop()
