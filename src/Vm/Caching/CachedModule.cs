@@ -15,6 +15,7 @@ internal sealed class CachedModule(CacheFolder folder, string key)
 {
     private const string ValidityName = "valid";
     private const string SitesSuffix = "-sites";
+    private const string HeatName = "heat";
 
     /// <summary>A module's key: of its bytes, and of all that its compiled code depends on beside them.</summary>
     public static string KeyOf(ReadOnlySpan<byte> moduleBytes)
@@ -75,14 +76,13 @@ internal sealed class CachedModule(CacheFolder folder, string key)
     public void WriteSites(CodeOptions options, int chunk, byte[] sites) => folder.Write(key, NameOf(options, chunk) + SitesSuffix, sites);
 
     /// <summary>Which functions were called and hot (<see cref="Tiering"/>); null where that is not kept.</summary>
-    public byte[]? ReadHeat(CodeOptions options) => folder.Read(key, HeatNameOf(options));
+    public byte[]? ReadHeat(CodeOptions options) => folder.Read(key, PrefixOf(options) + HeatName);
 
     /// <summary>Keeps it.</summary>
-    public void WriteHeat(CodeOptions options, ReadOnlySpan<byte> heat) => folder.Write(key, HeatNameOf(options), heat);
+    public void WriteHeat(CodeOptions options, ReadOnlySpan<byte> heat) => folder.Write(key, PrefixOf(options) + HeatName, heat);
 
-    private static string HeatNameOf(CodeOptions options) =>
-        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.TieredBytes}-heat");
+    private static string NameOf(CodeOptions options, int chunk) => string.Create(CultureInfo.InvariantCulture, $"{PrefixOf(options)}{chunk}");
 
-    private static string NameOf(CodeOptions options, int chunk) =>
-        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{options.TieredBytes}-{chunk}");
+    private static string PrefixOf(CodeOptions options) =>
+        string.Create(CultureInfo.InvariantCulture, $"{options.Addressing}-{options.StressInterval}-{options.ChunkBytes}-{options.TieredBytes}-");
 }

@@ -30,7 +30,7 @@ internal sealed class ChunkLayout
         int bytes = 0;
 
         // Imports, which all chunks call, are a chunk of their own then.
-        bool hasSeveral = module.Bodies.Sum(body => (long)body.End - body.Start) > chunkBytes;
+        bool hasSeveral = module.CodeBytes > chunkBytes;
         for (int function = 0; function < module.FunctionTypes.Count; function++)
         {
             bool isFirstOfMany = function == module.ImportedFunctionCount && function > 0 && hasSeveral;

@@ -39,19 +39,11 @@ internal sealed class CodeType
         return assembly.DefineDynamicModule(assembly.GetName().Name!);
     }
 
-    /// <summary>Adds a method that the JIT optimises at once.</summary>
-    public MethodBuilder DefineMethod(string name, Type returnType, Type[] parameterTypes)
+    /// <summary>Adds a method that the JIT optimises at once, or that it compiles in a hurry.</summary>
+    public MethodBuilder DefineMethod(string name, Type returnType, Type[] parameterTypes, bool isHurried = false)
     {
         MethodBuilder method = DefinePlainMethod(name, returnType, parameterTypes);
-        method.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.AggressiveOptimization);
-        return method;
-    }
-
-    /// <summary>Adds a method that the JIT compiles in a hurry.</summary>
-    public MethodBuilder DefineHurriedMethod(string name, Type returnType, Type[] parameterTypes)
-    {
-        MethodBuilder method = DefinePlainMethod(name, returnType, parameterTypes);
-        method.SetImplementationFlags(MethodImplAttributes.IL | MethodImplAttributes.NoOptimization);
+        method.SetImplementationFlags(MethodImplAttributes.IL | (isHurried ? MethodImplAttributes.NoOptimization : MethodImplAttributes.AggressiveOptimization));
         return method;
     }
 

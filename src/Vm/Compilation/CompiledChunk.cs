@@ -44,10 +44,8 @@ internal sealed unsafe class CompiledChunk
         for (int function = first; function < end; function++)
         {
             Modules.FunctionType type = compiler.Module.FunctionTypeOf(function);
-            (string name, Type returnType, Type[] parameterTypes) = (ModuleCompiler.NameOf(function), ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type));
-            methods[function - first] = compiler.IsHurried(function)
-                ? target.DefineHurriedMethod(name, returnType, parameterTypes)
-                : target.DefineMethod(name, returnType, parameterTypes);
+            methods[function - first] = target.DefineMethod(
+                ModuleCompiler.NameOf(function), ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), compiler.IsHurried(function));
         }
 
         for (int function = first; function < end; function++)

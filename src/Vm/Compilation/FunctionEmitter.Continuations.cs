@@ -33,26 +33,6 @@ internal sealed partial class FunctionEmitter
         emitter.EmitFrom(point);
     }
 
-    // A twin goes no further than to the head of a loop: its own loops are slow.
-    private void EmitLeaveForContinuation(int site, List<Node> values)
-    {
-        EmitSave(site, SiteKind.Access, 0, values);
-        _il.Emit(OpCodes.Ldarg_0);
-        EmitInt(LeftState.AtLoop);
-        _il.Emit(OpCodes.Stfld, LeftField);
-        if (_form == CodeForm.Fast)
-        {
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitInt(_code.FunctionIndex);
-            _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
-            _il.Emit(OpCodes.Ret);
-        }
-        else
-        {
-            EmitDefaultReturn();
-        }
-    }
-
     // Counts a round of a loop, and goes on in the continuation that there may be for it.
     private void EmitCountedRound(int site, List<Node>? values)
     {
@@ -66,7 +46,7 @@ internal sealed partial class FunctionEmitter
 
         EmitInt(site);
         _il.Emit(OpCodes.Call, RuntimeMethods.CountLoop);
-        EmitUnless(OpCodes.Brfalse, () => EmitLeaveForContinuation(site, values));
+        EmitUnless(OpCodes.Brfalse, () => EmitLeave(site, values, LeftState.AtLoop));
     }
 
     private void EmitFrom(ContinuationPoint point)

@@ -147,7 +147,8 @@ internal sealed partial class FunctionEmitter
         bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.At(_code, _sites[site], _isHurried) is not null;
         if (isContinued && !_isHurried)
         {
-            EmitLeaveForContinuation(site, nodes);
+            // A twin goes no further than to the head of a loop: its own loops are slow.
+            EmitLeave(site, nodes, LeftState.AtLoop);
         }
         else
         {

@@ -120,21 +120,26 @@ internal sealed partial class FunctionEmitter
         EmitLeave(site, nodes);
     }
 
-    // Goes on in the twin, at the site.
-    private void EmitLeave(int site, List<Node> nodes)
+    // Goes on in the twin at an access, and at the head of a loop in its continuation. From the fast form, the twin needs no saying.
+    private void EmitLeave(int site, List<Node> nodes, int left = LeftState.AtAccess)
     {
         EmitSave(site, SiteKind.Access, 0, nodes);
-        _il.Emit(OpCodes.Ldarg_0);
+        if (_form != CodeForm.Fast || left != LeftState.AtAccess)
+        {
+            _il.Emit(OpCodes.Ldarg_0);
+            EmitInt(left);
+            _il.Emit(OpCodes.Stfld, LeftField);
+        }
+
         if (_form == CodeForm.Fast)
         {
+            _il.Emit(OpCodes.Ldarg_0);
             EmitInt(_code.FunctionIndex);
             _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
             _il.Emit(OpCodes.Ret);
         }
         else
         {
-            EmitInt(LeftState.AtAccess);
-            _il.Emit(OpCodes.Stfld, LeftField);
             EmitDefaultReturn();
         }
     }

@@ -10,6 +10,13 @@ namespace Everheap.Vm.Compilation;
 /// <content>Code that is made beside the program (<see cref="Optimiser"/>), and takes the place of what was compiled in a hurry.</content>
 internal sealed unsafe partial class ModuleCompiler
 {
+    /// <summary>
+    /// Bytes of a function's body from which it counts as large, in one piece and by pages: its code may be more than the JIT optimises. It is called through the table of functions, so that better code can take
+    /// its place.
+    /// </summary>
+    private const int LargeBytes = 4000;
+    private const int LargeBytesPaged = 2000;
+
     // Only the optimiser's thread defines types here, so emitting them does not keep the program waiting at the gate.
     private readonly ModuleBuilder _optimisedBuilder = NewBuilder();
     private readonly ConcurrentDictionary<int, MethodInfo> _optimised = new();
@@ -46,7 +53,7 @@ internal sealed unsafe partial class ModuleCompiler
         int function = first + number;
         if (function < end && !IsLarge(function) && !(IsTiered && Tiering.IsPassedOver(function)))
         {
-            RuntimeHelpers.PrepareMethod(HandleOf(function));
+            RuntimeHelpers.PrepareMethod(MethodOf(function).MethodHandle);
         }
 
         return function < end;
@@ -73,18 +80,10 @@ internal sealed unsafe partial class ModuleCompiler
     /// <summary>Has the JIT make the machine code of a function, unless it has been called meanwhile.</summary>
     public void PrepareAhead(int function)
     {
-        if (Tiering.IsPassedOver(function))
+        if (!Tiering.IsPassedOver(function))
         {
-            return;
+            RuntimeHelpers.PrepareMethod(MethodOf(function).MethodHandle);
         }
-
-        CompiledChunk chunk;
-        lock (_gate)
-        {
-            chunk = Load(_layout.ChunkOf(function));
-        }
-
-        RuntimeHelpers.PrepareMethod(chunk.MethodOf(function).MethodHandle);
     }
 
     /// <summary>
@@ -116,13 +115,7 @@ internal sealed unsafe partial class ModuleCompiler
             return true;
         }
 
-        CompiledChunk chunk;
-        lock (_gate)
-        {
-            chunk = Load(_layout.ChunkOf(code.FunctionIndex));
-        }
-
-        long bytes = chunk.MethodOf(code.FunctionIndex).GetMethodBody()!.GetILAsByteArray()!.Length;
+        long bytes = MethodOf(code.FunctionIndex).GetMethodBody()!.GetILAsByteArray()!.Length;
         bytes = point is null ? bytes : bytes * point.Instructions / code.Instructions.Length;
         isInShell = bytes > Shell.PlainBytesMax;
         return bytes <= Shell.BytesMax;
@@ -189,13 +182,7 @@ internal sealed unsafe partial class ModuleCompiler
     private Func<int, MethodInfo?> DirectTargetFrom(int function)
     {
         int own = _layout.ChunkOf(function);
-        CompiledChunk chunk;
-        lock (_gate)
-        {
-            chunk = Load(own);
-        }
-
-        return called => IsReplaceable(called) ? (IsTiered ? _optimised.GetValueOrDefault(called) : null) : _layout.ChunkOf(called) == own ? chunk.MethodOf(called) : null;
+        return called => IsReplaceable(called) ? (IsTiered ? _optimised.GetValueOrDefault(called) : null) : _layout.ChunkOf(called) == own ? MethodOf(called) : null;
     }
 
     private void OptimiseLater(int function, CodeForm form, int site, int bytes)

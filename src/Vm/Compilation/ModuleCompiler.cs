@@ -26,13 +26,6 @@ internal sealed unsafe partial class ModuleCompiler
     /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
     private const int CallContinuationsMax = 8;
 
-    /// <summary>
-    /// Bytes of a function's body from which it counts as large, in one piece and by pages: its code may be more than the JIT optimises. It is called through the table of functions, so that better code can take
-    /// its place.
-    /// </summary>
-    private const int LargeBytes = 4000;
-    private const int LargeBytesPaged = 2000;
-
     private readonly Lock _gate = new();
     private readonly CodeSpace _space = new();
     private readonly ModuleBuilder _builder;
@@ -51,7 +44,7 @@ internal sealed unsafe partial class ModuleCompiler
     /// <param name="options">Which code.</param>
     public ModuleCompiler(Module module, CodeOptions options)
     {
-        IsTiered = module.Bodies.Sum(body => (long)body.End - body.Start) >= options.TieredBytes;
+        IsTiered = module.CodeBytes >= options.TieredBytes;
         Module = module;
         Globals = GlobalLayout.Of(module);
         Options = options;
@@ -178,7 +171,7 @@ internal sealed unsafe partial class ModuleCompiler
     {
         Resolve(function);
         EntryAt(function, 0);
-        RuntimeHelpers.PrepareMethod(HandleOf(function));
+        RuntimeHelpers.PrepareMethod(MethodOf(function).MethodHandle);
     }
 
     /// <summary>The entry point of a function's twin, which is compiled the first time; it takes the context alone.</summary>
@@ -213,12 +206,13 @@ internal sealed unsafe partial class ModuleCompiler
         {
             if (!_continuations.TryGetValue((function, site), out nint entry))
             {
-                if (IsTiered && SitesOf(function)[site].Kind != SiteKind.Entry)
+                bool isEntry = SitesOf(function)[site].Kind == SiteKind.Entry;
+                if (IsTiered && !isEntry)
                 {
                     return TwinEntryOf(function);
                 }
 
-                entry = SitesOf(function)[site].Kind == SiteKind.Entry ? EntranceOf(function) : CompileContinuation(function, site) ?? TwinEntryOf(function);
+                entry = isEntry ? EntranceOf(function) : CompileContinuation(function, site) ?? TwinEntryOf(function);
                 _continuations.Add((function, site), entry);
             }
 
@@ -302,30 +296,20 @@ internal sealed unsafe partial class ModuleCompiler
     // A twin or continuation, in a type of its own. It calls the functions of its own chunk directly, as the fast form does.
     private nint CompileAlone(string kind, int function, int site, bool isHurried, Action<CodeType, ILGenerator> emit)
     {
-        (MethodInfo method, IReadOnlyCollection<int> called) =
-            Build(kind, function, site, isHurried, [typeof(nint)], (target, method) => emit(target, method.GetILGenerator()));
-        nint entry = method.MethodHandle.GetFunctionPointer();
-        PutResolvers(called);
+        string name = string.Create(CultureInfo.InvariantCulture, $"{kind}{function}_{site}");
+        var target = new CodeType(_builder, name, DirectTargetFrom(function));
+        emit(target, target.DefineMethod(name, ReturnTypeOf(Module.FunctionTypeOf(function)), [typeof(nint)], isHurried).GetILGenerator());
+        nint entry = target.Create().GetMethod(name)!.MethodHandle.GetFunctionPointer();
+        PutResolvers(target.Called);
         return entry;
     }
 
-    private (MethodInfo Method, IReadOnlyCollection<int> Called) Build(
-        string kind, int function, int site, bool isHurried, Type[] parameterTypes, Action<CodeType, MethodBuilder> emit)
-    {
-        string name = string.Create(CultureInfo.InvariantCulture, $"{kind}{function}_{site}");
-        var target = new CodeType(_builder, name, DirectTargetFrom(function));
-        Type returnType = ReturnTypeOf(Module.FunctionTypeOf(function));
-        MethodBuilder method = isHurried ? target.DefineHurriedMethod(name, returnType, parameterTypes) : target.DefineMethod(name, returnType, parameterTypes);
-        emit(target, method);
-        return (target.Create().GetMethod(name)!, target.Called);
-    }
-
-    // The method of a function whose chunk is loaded.
-    private RuntimeMethodHandle HandleOf(int function)
+    // The method that is a function's first code. Its chunk is loaded if it is not yet.
+    private MethodInfo MethodOf(int function)
     {
         lock (_gate)
         {
-            return _chunks[_layout.ChunkOf(function)]!.MethodOf(function).MethodHandle;
+            return Load(_layout.ChunkOf(function)).MethodOf(function);
         }
     }
 

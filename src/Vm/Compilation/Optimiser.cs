@@ -18,18 +18,21 @@ internal static class Optimiser
     /// <summary>How long the thread waits for more before it ends.</summary>
     private static readonly TimeSpan StaysFor = TimeSpan.FromSeconds(1);
 
-    private static readonly ConcurrentQueue<ChunkOf> Emissions = new();
-    private static readonly ConcurrentQueue<ChunkOf> Chunks = new();
+    private static readonly ConcurrentQueue<PartOf> Emissions = new();
+    private static readonly ConcurrentQueue<PartOf> Chunks = new();
     private static readonly Lock Gate = new();
     private static readonly List<FunctionOf> Functions = [];
-    private static readonly Stack<FunctionOf> Callers = [];
-    private static readonly Stack<FunctionOf> Callees = [];
+    private static readonly Stack<PartOf> Callers = [];
+    private static readonly Stack<PartOf> Callees = [];
     private static readonly AutoResetEvent Asked = new(false);
     private static int _isRunning;
     private static bool _isWorking;
 
     /// <summary>Whether all that was asked for is done.</summary>
     public static bool IsIdle => !HasWork && !Volatile.Read(ref _isWorking);
+
+    // What may not be needed is made only where it takes nothing from the program.
+    private static bool HasSecondProcessor => Environment.ProcessorCount > 1;
 
     private static bool HasWork
     {
@@ -58,9 +61,9 @@ internal static class Optimiser
     /// <summary>Asks for a chunk to be emitted, where there is a processor to do so beside the program.</summary>
     public static void AddEmission(ModuleCompiler compiler, int chunk)
     {
-        if (Environment.ProcessorCount > 1)
+        if (HasSecondProcessor)
         {
-            Emissions.Enqueue(new ChunkOf(new WeakReference<ModuleCompiler>(compiler), chunk));
+            Emissions.Enqueue(new PartOf(new WeakReference<ModuleCompiler>(compiler), chunk));
             Start();
         }
     }
@@ -68,7 +71,7 @@ internal static class Optimiser
     /// <summary>Asks for the machine code of the functions that a function calls, which has been called for the first time; where there is a processor to make it beside the program.</summary>
     public static void AddCaller(ModuleCompiler compiler, int function)
     {
-        if (Environment.ProcessorCount == 1)
+        if (!HasSecondProcessor)
         {
             return;
         }
@@ -77,7 +80,7 @@ internal static class Optimiser
         {
             if (Callers.Count < CallersMax)
             {
-                Callers.Push(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, CodeForm.Fast, -1, 0));
+                Callers.Push(new PartOf(new WeakReference<ModuleCompiler>(compiler), function));
             }
         }
 
@@ -87,9 +90,9 @@ internal static class Optimiser
     /// <summary>Asks for the machine code of a chunk's functions, where there is a processor to make it beside the program.</summary>
     public static void AddChunk(ModuleCompiler compiler, int chunk)
     {
-        if (Environment.ProcessorCount > 1 && Chunks.Count < WaitingMax)
+        if (HasSecondProcessor && Chunks.Count < WaitingMax)
         {
-            Chunks.Enqueue(new ChunkOf(new WeakReference<ModuleCompiler>(compiler), chunk));
+            Chunks.Enqueue(new PartOf(new WeakReference<ModuleCompiler>(compiler), chunk));
             Start();
         }
     }
@@ -123,10 +126,10 @@ internal static class Optimiser
     private static void Work()
     {
         DoWhatIsUrgent();
-        while (Chunks.TryDequeue(out ChunkOf next))
+        while (Chunks.TryDequeue(out PartOf next))
         {
             // By functions, and no longer than anyone uses the module.
-            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(() => compiler.PrepareInChunk(next.Chunk, number)); number++)
+            for (int number = 0; next.Compiler.TryGetTarget(out ModuleCompiler? compiler) && Try(() => compiler.PrepareInChunk(next.Number, number)); number++)
             {
                 DoWhatIsUrgent();
             }
@@ -137,11 +140,11 @@ internal static class Optimiser
     {
         while (true)
         {
-            if (Emissions.TryDequeue(out ChunkOf emission))
+            if (Emissions.TryDequeue(out PartOf emission))
             {
                 if (emission.Compiler.TryGetTarget(out ModuleCompiler? compiler))
                 {
-                    Try(() => compiler.EmitAhead(emission.Chunk));
+                    Try(() => compiler.EmitAhead(emission.Number));
                 }
             }
             else if (TryTakeHottest() is FunctionOf hottest)
@@ -151,11 +154,11 @@ internal static class Optimiser
                     Try(() => compiler.Optimise(hottest.Function, hottest.Form, hottest.Site));
                 }
             }
-            else if (TryTakeCallee() is FunctionOf callee)
+            else if (TryTakeCallee() is PartOf callee)
             {
                 if (callee.Compiler.TryGetTarget(out ModuleCompiler? compiler))
                 {
-                    Try(() => compiler.PrepareAhead(callee.Function));
+                    Try(() => compiler.PrepareAhead(callee.Number));
                 }
             }
             else
@@ -192,27 +195,27 @@ internal static class Optimiser
     }
 
     // Callees of what was called last come first, in the order of its calls.
-    private static FunctionOf? TryTakeCallee()
+    private static PartOf? TryTakeCallee()
     {
         while (true)
         {
-            FunctionOf caller;
+            PartOf caller;
             lock (Gate)
             {
                 if (!Callers.TryPop(out caller))
                 {
-                    return Callees.TryPop(out FunctionOf callee) ? callee : null;
+                    return Callees.TryPop(out PartOf callee) ? callee : null;
                 }
             }
 
             if (caller.Compiler.TryGetTarget(out ModuleCompiler? compiler))
             {
-                int[] called = compiler.CalleesOf(caller.Function);
+                int[] called = compiler.CalleesOf(caller.Number);
                 lock (Gate)
                 {
                     foreach (int function in called.Reverse())
                     {
-                        Callees.Push(caller with { Function = function });
+                        Callees.Push(caller with { Number = function });
                     }
                 }
             }
@@ -238,7 +241,8 @@ internal static class Optimiser
         }
     }
 
-    private readonly record struct ChunkOf(WeakReference<ModuleCompiler> Compiler, int Chunk);
+    // A chunk, or a function that is to be compiled before it is called.
+    private readonly record struct PartOf(WeakReference<ModuleCompiler> Compiler, int Number);
 
     private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore)
     {

@@ -5,7 +5,7 @@ using Everheap.Vm.Caching;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// Which functions of a large module are worth optimising. Such a module's functions are compiled in a hurry at first, which takes the JIT a third of the time; they count their calls, and how often their loops
+/// Which functions of a large module are worth optimising. Such a module's functions are compiled in a hurry at first, which takes the JIT half of the time; they count their calls, and how often their loops
 /// go round. At the first call, what a function calls is compiled ahead. One that has counted down to 0 is <em>hot</em>: it is compiled once more in the background (<see cref="Optimiser"/>), and the better code takes its place in the table of functions. A loop that still goes
 /// round then goes on in a continuation of its own, from its head on, as soon as there is one.
 /// <para>

@@ -9,6 +9,9 @@ public sealed partial class Module
     /// <summary>What a cache keeps of the module; null where there is none.</summary>
     internal CachedModule? Cached { get; private set; }
 
+    /// <summary>Bytes of all bodies together.</summary>
+    internal long CodeBytes => Bodies.Sum(static body => (long)body.End - body.Start);
+
     private readonly Lock _codeGate = new();
     private readonly Dictionary<CodeOptions, SharedCode> _code = [];
 

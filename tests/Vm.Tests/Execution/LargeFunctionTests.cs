@@ -1,8 +1,8 @@
-using System.Buffers.Binary;
 using Everheap.Engine;
 using Everheap.Vm.Compilation;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
+using static Everheap.Vm.Tests.Execution.InstanceRuns;
 
 namespace Everheap.Vm.Tests.Execution;
 
@@ -15,13 +15,10 @@ internal sealed class LargeFunctionTests(bool isPaged)
     private const int Steps = 450;
     private const int Locals = 20;
     private const int Calls = 20;
-    private const int ResultAddress = 8;
     private const int TableAddress = 4096;
 
     // One capture takes the function's whole way through its twin.
     private const int CaptureSeldom = 1000;
-
-    private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(3);
 
     private string _folder = "";
 
@@ -41,14 +38,13 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Instance instance = group.Instantiate(ModuleOfLargeFunction(), []);
 
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
-        nint atFirst = CodeOfLarge(instance).InTable;
-        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        nint atFirst = CodeInTable(instance, 1);
+        WaitForOptimiser();
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
 
         // What is called through a table is the better code, too.
-        (nint inTable, nint ofFunction) = CodeOfLarge(instance);
-        Assert.That(inTable, Is.EqualTo(ofFunction));
-        Assert.That(inTable, Is.Not.EqualTo(atFirst));
+        Assert.That(CodeInTable(instance, 1), Is.EqualTo(CodeOf(instance, 1)));
+        Assert.That(CodeInTable(instance, 1), Is.Not.EqualTo(atFirst));
 
         // The shell itself is a few bytes; with the body in it, it is as large as that.
         Assert.That(() => compiled.BytesOf("f1", CompiledMethods.MinimalTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
@@ -65,7 +61,7 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Instance instance = group.Instantiate(ModuleOfLargeFunction(), []);
 
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
-        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        WaitForOptimiser();
         Assert.That(RunOnce(group, instance), Is.EqualTo(Expected()));
 
         Assert.That(() => compiled.BytesOf("p1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
@@ -76,18 +72,6 @@ internal sealed class LargeFunctionTests(bool isPaged)
         CaptureEvery = captureEvery,
         IsAlwaysPaged = isPaged,
     };
-
-    private static int RunOnce(InstanceGroup group, Instance instance)
-    {
-        group.PushCall(instance, 0, []);
-
-        Assert.That(group.Run(() => true), Is.EqualTo(RunOutcome.Returned));
-        var result = new byte[sizeof(int)];
-        instance.Memory!.Read(ResultAddress, result);
-        return BinaryPrimitives.ReadInt32LittleEndian(result);
-    }
-
-    private static unsafe (nint InTable, nint OfFunction) CodeOfLarge(Instance instance) => (instance.Context->Tables[0].Entries[1].Code, instance.Compiler.Functions[1].Code);
 
     // memory[8] = 0; for (i = 1; i <= Calls; i++) memory[8] = table[1](memory[8], i)
     private static Module ModuleOfLargeFunction()

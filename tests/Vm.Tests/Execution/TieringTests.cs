@@ -4,6 +4,7 @@ using Everheap.Engine;
 using Everheap.Vm.Compilation;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
+using static Everheap.Vm.Tests.Execution.InstanceRuns;
 
 namespace Everheap.Vm.Tests.Execution;
 
@@ -14,7 +15,6 @@ namespace Everheap.Vm.Tests.Execution;
 internal sealed class TieringTests(bool isPaged)
 {
     private const int HotCalls = 50;
-    private const int ResultAddress = 8;
 
     // Function 2, which counts, goes round so often that it takes the better part of a second as the JIT makes it in a hurry.
     private const int ManyRounds = 400_000_000;
@@ -41,7 +41,7 @@ internal sealed class TieringTests(bool isPaged)
         Run(ModuleOf(), calls: ManyCalls, rounds: 1, (group, instance) =>
         {
             Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
-            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            WaitForOptimiser();
             int countdown = CountdownOf(instance, 1);
             Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
 
@@ -58,7 +58,7 @@ internal sealed class TieringTests(bool isPaged)
         Run(ModuleOf(), calls: ManyCalls, rounds: 1, (group, instance) =>
         {
             RunOnce(group, instance);
-            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            WaitForOptimiser();
             RunOnce(group, instance);
 
             Assert.That(CodeInTable(instance, 1), Is.EqualTo(CodeOf(instance, 1)));
@@ -72,7 +72,7 @@ internal sealed class TieringTests(bool isPaged)
         {
             Assert.That(RunOnce(group, instance), Is.EqualTo(HotCalls / 2));
             nint before = CodeOf(instance, 1);
-            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            WaitForOptimiser();
 
             Assert.That(CodeOf(instance, 1), Is.EqualTo(before));
             Assert.That(CountdownOf(instance, 1), Is.EqualTo(HotCalls - (HotCalls / 2)));
@@ -103,7 +103,7 @@ internal sealed class TieringTests(bool isPaged)
                 return true;
             }));
             int site = Array.FindIndex(instance.Compiler.SitesOf(1), static found => found.Kind == SiteKind.Loop);
-            Assert.That(SpinWait.SpinUntil(() => instance.Compiler.Tiering.HeatOf(1) > 0 && instance.Compiler.Tiering.IsLoopReady(1, site), OptimisingTime), Is.True);
+            WaitFor(() => instance.Compiler.Tiering.HeatOf(1) > 0 && instance.Compiler.Tiering.IsLoopReady(1, site));
 
             // Better code counts no rounds: soon there are no more.
             int rounds = -1;
@@ -120,14 +120,14 @@ internal sealed class TieringTests(bool isPaged)
     {
         var cache = new CodeCache(Path.Combine(_folder, "cache"));
         Run(ModuleOf(cache), calls: ManyCalls, rounds: ManyCalls, static (group, instance) => RunOnce(group, instance));
-        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        WaitForOptimiser();
 
         // Function 1 is called often, function 2 once; the one that starts both, once.
         Run(ModuleOf(cache), calls: ManyCalls, rounds: 1, (group, instance) =>
         {
             nint before = CodeOf(instance, 2);
             RunOnce(group, instance);
-            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            WaitForOptimiser();
 
             Assert.That(CodeOf(instance, 2), Is.Not.EqualTo(before));
             Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls));
@@ -140,7 +140,7 @@ internal sealed class TieringTests(bool isPaged)
         Run(ModuleThatMightCall(FunctionThatKeepsTooMuch()), calls: 0, rounds: 0, Options with { ChunkBytes = 1 }, (group, instance) =>
         {
             RunOnce(group, instance);
-            Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+            WaitForOptimiser();
 
             Assert.That(RunOnce(group, instance), Is.Zero);
         });
@@ -155,7 +155,7 @@ internal sealed class TieringTests(bool isPaged)
     {
         var cache = new CodeCache(Path.Combine(_folder, "cache"));
         Run(ModuleOf(cache), calls: ManyCalls, rounds: ManyCalls, static (group, instance) => RunOnce(group, instance));
-        Assert.That(SpinWait.SpinUntil(() => Optimiser.IsIdle, OptimisingTime), Is.True);
+        WaitForOptimiser();
         Module module = ModuleOf(cache);
         module.Cached!.WriteHeat(Options.CodeFor(isPaged ? Addressing.Paged : Addressing.Contiguous), MemoryMarshal.AsBytes<int>(record));
 
@@ -178,20 +178,6 @@ internal sealed class TieringTests(bool isPaged)
         instance.Memory!.Write(0, arguments);
         test(group, instance);
     }
-
-    private static int RunOnce(InstanceGroup group, Instance instance)
-    {
-        group.PushCall(instance, 0, []);
-
-        Assert.That(group.Run(static () => true), Is.EqualTo(RunOutcome.Returned));
-        var result = new byte[sizeof(int)];
-        instance.Memory!.Read(ResultAddress, result);
-        return BinaryPrimitives.ReadInt32LittleEndian(result);
-    }
-
-    private static unsafe nint CodeOf(Instance instance, int function) => instance.Compiler.Functions[function].Code;
-
-    private static unsafe nint CodeInTable(Instance instance, int element) => instance.Context->Tables[0].Entries[element].Code;
 
     private static unsafe int CountdownOf(Instance instance, int function) => instance.Compiler.Tiering.Countdowns[function];
 
