@@ -6,7 +6,7 @@ namespace Everheap.Spec.Tests;
 
 /// <summary>
 /// Another validator as a witness: damaged modules of the official suite must be accepted by both or refused by both. EVERHEAP_SEED
-/// repeats a run; EVERHEAP_LONG=1 makes a longer one. The witness keeps about 160 KB for every module that it is shown.
+/// repeats a run; EVERHEAP_TORTURE=long makes a longer one. The witness keeps about 160 KB for every module that it is shown.
 /// </summary>
 [TestFixture]
 internal sealed class DifferentialTests
@@ -22,7 +22,7 @@ internal sealed class DifferentialTests
         0x63, 0x64, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70, 0x71, 0x73, 0x7B, 0x7C, 0x7D, 0x7E, 0x7F, 0x80, 0xD0, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF,
     ];
 
-    private static int Mutants => Environment.GetEnvironmentVariable("EVERHEAP_LONG") is "1" ? LongMutants : UsualMutants;
+    private static int Mutants => TestLength.IsLong ? LongMutants : UsualMutants;
 
     [Test]
     public void Damaged_modules_are_judged_as_Wasmtime_judges_them()

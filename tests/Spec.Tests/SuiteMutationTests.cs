@@ -6,7 +6,7 @@ namespace Everheap.Spec.Tests;
 
 /// <summary>
 /// Damages the suite's modules, of all features, at random: decoder and validator must accept or refuse whatever comes of it, at a bounded cost. EVERHEAP_SEED
-/// repeats a run; EVERHEAP_LONG=1 makes one of a million.
+/// repeats a run; EVERHEAP_TORTURE=long makes one of a million.
 /// </summary>
 [TestFixture]
 internal sealed class SuiteMutationTests
@@ -25,7 +25,7 @@ internal sealed class SuiteMutationTests
         TestContext.Out.WriteLine($"EVERHEAP_SEED={seed}");
         List<byte[]> modules = SuiteModules.OfAtMost(ModuleBytesMax, isLegacyIncluded: true);
         var random = new Random(seed);
-        int mutants = Environment.GetEnvironmentVariable("EVERHEAP_LONG") is "1" ? LongMutants : UsualMutants;
+        int mutants = TestLength.IsLong ? LongMutants : UsualMutants;
         int refused = 0;
         for (int i = 0; i < mutants; i++)
         {

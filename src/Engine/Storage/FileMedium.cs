@@ -20,6 +20,9 @@ public sealed partial class FileMedium : IStorageMedium
     /// <summary>SIGXFSZ on Linux.</summary>
     private const int FileSizeSignal = 25;
 
+    /// <summary>Bytes that one hint asks for: of a longer one, Linux begins to read no more than its read-ahead window or one request of the device, 128 KiB by default (mm/readahead.c, force_page_cache_ra).</summary>
+    private const long PrefetchBytes = 128 << 10;
+
     private static readonly Lock FileSizeSignalLock = new();
     private static PosixSignalRegistration? _fileSizeSignal;
 
@@ -28,7 +31,7 @@ public sealed partial class FileMedium : IStorageMedium
     private long _length;
     private bool _isHolderWritten;
 
-    private FileMedium(string path, SafeFileHandle handle, bool readOnly, bool isMapped = true)
+    private FileMedium(string path, SafeFileHandle handle, bool readOnly)
     {
         IgnoreFileSizeSignal();
         Name = path;
@@ -109,7 +112,10 @@ public sealed partial class FileMedium : IStorageMedium
         // It begins reads into the system's cache; that some cannot be made is told to whoever reads there.
         if (Libc.IsAvailable)
         {
-            _ = Libc.AdviseFile(_handle, offset, length, Libc.AdviseFileWillNeed);
+            for (var end = offset + length; offset < end; offset += PrefetchBytes)
+            {
+                _ = Libc.AdviseFile(_handle, offset, Math.Min(PrefetchBytes, end - offset), Libc.AdviseFileWillNeed);
+            }
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class RandomModuleTests
     [Test]
     public void Generated_modules_do_what_they_do_under_Wasmtime()
     {
-        bool isLong = Environment.GetEnvironmentVariable("EVERHEAP_TORTURE") == "long";
+        bool isLong = TestLength.IsLong;
         int? only = Environment.GetEnvironmentVariable("EVERHEAP_SEED") is { Length: > 0 } given ? int.Parse(given, CultureInfo.InvariantCulture) : null;
         int first = only ?? (isLong ? Random.Shared.Next(int.MaxValue / 2) : 1);
         int count = only is not null ? 1 : isLong ? LongModules : UsualModules;

@@ -58,7 +58,7 @@ internal sealed class StripTests
 
     private static IEnumerable<int> Seeds() => int.TryParse(Environment.GetEnvironmentVariable("EVERHEAP_SEED"), out int seed)
         ? [seed]
-        : Enumerable.Range(1, Environment.GetEnvironmentVariable("EVERHEAP_TORTURE") == "long" ? ManyLoops : UsualLoops);
+        : Enumerable.Range(1, TestLength.IsLong ? ManyLoops : UsualLoops);
 
     [Test]
     public void Random_loops_do_what_they_do_one_step_at_a_time()

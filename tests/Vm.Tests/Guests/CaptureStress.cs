@@ -6,9 +6,6 @@ namespace Everheap.Vm.Tests.Guests;
 /// </summary>
 internal static class CaptureStress
 {
-    /// <summary>Set to 1, this environment variable makes the stress run cover the longest programs, too.</summary>
-    private const string LongRunVariable = "EVERHEAP_LONG";
-
     // A capture and its resumption take about 10 microseconds; a second of computing passes some hundred million safepoints.
     private const int UsualInterval = 1009;
     private const int LongInterval = 100_003;
@@ -24,9 +21,11 @@ internal static class CaptureStress
         ["counter small"] = 10_007,
     };
 
-    /// <summary>Whether a case is left out of the usual stress run: they use so much memory that they take minutes under it.</summary>
-    public static bool IsTooLong(GuestCase guest) =>
-        guest.Name is "bigsort default" or "bigmap default" or "records large" && Environment.GetEnvironmentVariable(LongRunVariable) is not "1";
+    /// <summary>
+    /// Whether a case is left out of the usual stress run: large ones use so much memory that they take minutes under it; of the applications SQLite goes a long way, with the largest functions, and the others a short one.
+    /// </summary>
+    public static bool IsTooLong(GuestCase guest) => !TestLength.IsLong && guest.Name is
+        "bigsort default" or "bigmap default" or "records large" or "garden default" or "ledger default" or "lua default" or "roads default";
 
     /// <summary>The interval for a case.</summary>
     public static int Every(GuestCase guest)

@@ -12,11 +12,15 @@ internal sealed class GuestTests
 
     private static IEnumerable<TestCaseData> Applications() => GuestCatalog.TestCases(() => GuestCatalog.Commands("apps"), "applications");
 
-    // The largest of all runs in tests/Crash.Tests, in a process of its own whose memory is measured.
-    private static IEnumerable<TestCaseData> Large() =>
-        GuestCatalog.TestCases(() => GuestCatalog.Commands("large").Where(guest => guest.Name != "bigsort default"), "large programs");
+    // The largest of all runs in tests/Crash.Tests, in a process of its own whose memory is measured; another takes minutes.
+    private static IEnumerable<TestCaseData> Large() => GuestCatalog.TestCases(
+        () => GuestCatalog.Commands("large").Where(guest => guest.Name != "bigsort default" && (TestLength.IsLong || guest.Name != "bigmap default")),
+        "large programs");
 
     private static IEnumerable<GuestCase> StressedSamples() => Samples().Where(guest => !CaptureStress.IsTooLong(guest));
+
+    private static IEnumerable<TestCaseData> StressedApplications() =>
+        GuestCatalog.TestCases(() => GuestCatalog.Commands("apps").Where(guest => !CaptureStress.IsTooLong(guest)), "applications");
 
     private static IEnumerable<TestCaseData> StressedLarge() =>
         GuestCatalog.TestCases(() => GuestCatalog.Commands("large").Where(guest => !CaptureStress.IsTooLong(guest)), "large programs");
@@ -41,7 +45,7 @@ internal sealed class GuestTests
     [TestCaseSource(nameof(Applications))]
     public void An_application_gives_its_expected_output_and_files(GuestCase guest) => GuestRunner.RunAndCompare(guest);
 
-    [TestCaseSource(nameof(Applications))]
+    [TestCaseSource(nameof(StressedApplications))]
     public void An_application_captured_again_and_again_gives_its_expected_output_and_files(GuestCase guest) =>
         GuestRunner.RunAndCompare(guest, CaptureStress.Every(guest));
 

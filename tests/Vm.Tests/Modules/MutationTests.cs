@@ -7,7 +7,7 @@ namespace Everheap.Vm.Tests.Modules;
 
 /// <summary>
 /// Damages modules at random: whatever comes of it must be accepted or refused with a place, and may not cost more than its size
-/// explains. EVERHEAP_SEED repeats a run; EVERHEAP_LONG=1 makes a longer one.
+/// explains. EVERHEAP_SEED repeats a run; EVERHEAP_TORTURE=long makes a longer one.
 /// </summary>
 [TestFixture]
 internal sealed class MutationTests
@@ -16,7 +16,7 @@ internal sealed class MutationTests
     private const int LongMutantsOfEachSmallModule = 200_000;
     private const int MutatedBytesOfEachLargeModule = 6 << 20;
     private static int MutantsOfEachSmallModule =>
-        Environment.GetEnvironmentVariable("EVERHEAP_LONG") is "1" ? LongMutantsOfEachSmallModule : UsualMutantsOfEachSmallModule;
+        TestLength.IsLong ? LongMutantsOfEachSmallModule : UsualMutantsOfEachSmallModule;
 
     private static IEnumerable<TestCaseData> SmallModules()
     {
