@@ -70,6 +70,7 @@ internal static class RunCommand
         }
 
         HeapFile.RequireFree(heapPath);
+        WarmUp.BeginReading(modulePath);
         using var termination = new Termination();
         Module module;
         try

@@ -35,6 +35,22 @@ internal static class WasmBytes
     /// <summary>Well formed, but it adds two operands that are not there.</summary>
     public static byte[] Invalid() => Module(functions: 1, start: 0, bodies: [[0x00, 0x6A, 0x0B]], names: ["_start"]);
 
+    /// <summary>A custom section of a length, its number and name included, which is put behind a module.</summary>
+    public static byte[] CustomSection(int bytes)
+    {
+        const int SizeBytes = 5;
+        byte[] section = new byte[bytes];
+        uint size = (uint)(bytes - 1 - SizeBytes);
+        for (int index = 0; index < SizeBytes; index++, size >>= 7)
+        {
+            section[1 + index] = (byte)((size & 0x7F) | (index < SizeBytes - 1 ? 0x80u : 0));
+        }
+
+        section[1 + SizeBytes] = 1;
+        section[2 + SizeBytes] = (byte)'x';
+        return section;
+    }
+
     private static byte[] Module(int functions, byte start, byte[][] bodies, string[] names)
     {
         var bytes = new List<byte>(Header);

@@ -1,4 +1,4 @@
-using Everheap.Cli.Torture.Workers;
+using Everheap.Cli;
 using Everheap.Engine;
 using Everheap.Vm.Embedding;
 using Everheap.Vm.Modules;

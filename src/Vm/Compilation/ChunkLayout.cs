@@ -11,6 +11,9 @@ internal sealed class ChunkLayout
     /// <summary>Bytes of code after which a chunk ends, but for tests.</summary>
     public const int ChunkBytes = 128 << 10;
 
+    /// <summary>The same for a module whose functions are compiled in a hurry: they do not call each other directly, and the program waits less for the first of a small chunk.</summary>
+    public const int TieredChunkBytes = 64 << 10;
+
     /// <summary>Functions that a chunk may have.</summary>
     public const int ChunkFunctionsMax = 2048;
 

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Reflection.Emit;
 using Everheap.Engine;
 using Everheap.Vm.Execution;
@@ -12,13 +11,13 @@ namespace Everheap.Vm.Compilation;
 /// </content>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly FieldInfo MemoryBaseField = ContextField(nameof(CodeContext.MemoryBase));
-    private static readonly FieldInfo DirtyMapField = ContextField(nameof(CodeContext.DirtyMap));
+    private static readonly NativeField MemoryBaseField = NativeField.OfContext(nameof(CodeContext.MemoryBase));
+    private static readonly NativeField DirtyMapField = NativeField.OfContext(nameof(CodeContext.DirtyMap));
 
-    private static readonly FieldInfo[] LastFields =
+    private static readonly NativeField[] LastFields =
     [
-        ContextField(nameof(CodeContext.Last8)), ContextField(nameof(CodeContext.Last16)), ContextField(nameof(CodeContext.Last32)), ContextField(nameof(CodeContext.Last64)),
-        ContextField(nameof(CodeContext.Last128)),
+        NativeField.OfContext(nameof(CodeContext.Last8)), NativeField.OfContext(nameof(CodeContext.Last16)), NativeField.OfContext(nameof(CodeContext.Last32)), NativeField.OfContext(nameof(CodeContext.Last64)),
+        NativeField.OfContext(nameof(CodeContext.Last128)),
     ];
 
     private readonly ContiguousPlan? _plan;
@@ -37,13 +36,13 @@ internal sealed partial class FunctionEmitter
     {
         _memory = _il.DeclareLocal(typeof(nint));
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, MemoryBaseField);
+        MemoryBaseField.EmitLoad(_il);
         _il.Emit(OpCodes.Stloc, _memory);
         if (_code.StoreCount > 0 && MarksStores)
         {
             _dirtyMap = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
-            _il.Emit(OpCodes.Ldfld, DirtyMapField);
+            DirtyMapField.EmitLoad(_il);
             _il.Emit(OpCodes.Stloc, _dirtyMap);
         }
     }
@@ -205,7 +204,7 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, LastFields[int.Log2(size)]);
+        LastFields[int.Log2(size)].EmitLoad(_il);
     }
 
     private void EmitContiguousAddress(EffectiveAddress place) => EmitContiguousAddress(() => _il.Emit(OpCodes.Ldloc, place.Base), place.Offset);

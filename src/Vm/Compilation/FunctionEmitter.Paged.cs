@@ -127,8 +127,7 @@ internal sealed partial class FunctionEmitter
         if (_form != CodeForm.Fast || left != LeftState.AtAccess)
         {
             _il.Emit(OpCodes.Ldarg_0);
-            EmitInt(left);
-            _il.Emit(OpCodes.Stfld, LeftField);
+            LeftField.EmitStore(_il, _ => EmitInt(left));
         }
 
         if (_form == CodeForm.Fast)

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Reflection.Emit;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
@@ -12,7 +11,7 @@ namespace Everheap.Vm.Compilation;
 /// </content>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly FieldInfo NoBitsField = ContextField(nameof(CodeContext.NoBits));
+    private static readonly NativeField NoBitsField = NativeField.OfContext(nameof(CodeContext.NoBits));
 
     /// <summary>What a rotation was stored to so far: locals, and the complements of slots. The JIT may move the value on from there to the test.</summary>
     private readonly HashSet<int> _rotated = [];
@@ -28,7 +27,7 @@ internal sealed partial class FunctionEmitter
 
         // The value again. Two negations would do, if the JIT did not find out now and then that they cancel out each other.
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, NoBitsField);
+        NoBitsField.EmitLoad(_il);
         if (node.Type == ValType.I32)
         {
             _il.Emit(OpCodes.Conv_I4);

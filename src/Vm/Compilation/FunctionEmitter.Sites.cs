@@ -256,8 +256,8 @@ internal sealed partial class FunctionEmitter
     public static void EmitRecordAddress(ILGenerator il)
     {
         il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Ldfld, GroupField);
-        il.Emit(OpCodes.Ldfld, SaveBaseField);
+        GroupField.EmitLoad(il);
+        SaveBaseField.EmitLoad(il);
     }
 
     private void EmitRestoration(TwinEntry entry)

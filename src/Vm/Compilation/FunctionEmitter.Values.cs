@@ -103,7 +103,7 @@ internal sealed partial class FunctionEmitter
             case NodeKind.FunctionReference:
                 // Code is the same for all instances of the module, their references are not.
                 _il.Emit(OpCodes.Ldarg_0);
-                _il.Emit(OpCodes.Ldfld, FunctionReferencesField);
+                FunctionReferencesField.EmitLoad(_il);
                 EmitLong(node.Index + 1L);
                 _il.Emit(OpCodes.Add);
                 break;
@@ -124,7 +124,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         if (node.Index == 0)
         {
-            _il.Emit(OpCodes.Ldfld, MemoryBytesField);
+            MemoryBytesField.EmitLoad(_il);
             EmitInt(LinearMemory.WasmPageShift);
             _il.Emit(OpCodes.Shr_Un);
         }
@@ -229,9 +229,10 @@ internal sealed partial class FunctionEmitter
     private void EmitHidden(ValType type, bool isOne)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, type == ValType.F32
+        NativeField field = type == ValType.F32
             ? isOne ? OneSingleField : ZeroSingleField
-            : isOne ? OneField : ZeroField);
+            : isOne ? OneField : ZeroField;
+        field.EmitLoad(_il);
     }
 
     private void EmitConstant(ValType type, long bits, long highBits = 0)
@@ -392,7 +393,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         if (global < _module.ImportedGlobalCount)
         {
-            _il.Emit(OpCodes.Ldfld, ImportedGlobalsField);
+            ImportedGlobalsField.EmitLoad(_il);
             EmitInt(global * sizeof(long));
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Ldind_I);
@@ -425,7 +426,7 @@ internal sealed partial class FunctionEmitter
     private void EmitSlotAddress(int unit)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, SlotsField);
+        SlotsField.EmitLoad(_il);
         if (unit > 0)
         {
             EmitInt(unit * sizeof(long));

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Reflection.Emit;
 using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
@@ -30,22 +29,22 @@ internal enum CodeForm
 /// </summary>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly FieldInfo LoadTableField = ContextField(nameof(CodeContext.LoadTable));
-    private static readonly FieldInfo MemoryBytesField = ContextField(nameof(CodeContext.MemoryBytes));
-    private static readonly FieldInfo SlotsField = ContextField(nameof(CodeContext.Slots));
-    private static readonly FieldInfo StackLimitField = ContextField(nameof(CodeContext.StackLimit));
-    private static readonly FieldInfo TablesField = ContextField(nameof(CodeContext.Tables));
-    private static readonly FieldInfo GroupField = ContextField(nameof(CodeContext.Group));
-    private static readonly FieldInfo SaveBaseField = typeof(GroupState).GetField(nameof(GroupState.SaveBase))!;
-    private static readonly FieldInfo FunctionReferencesField = ContextField(nameof(CodeContext.FunctionReferences));
-    private static readonly FieldInfo CalleeField = ContextField(nameof(CodeContext.Callee));
-    private static readonly FieldInfo LeftField = ContextField(nameof(CodeContext.Left));
-    private static readonly FieldInfo ImportedGlobalsField = ContextField(nameof(CodeContext.ImportedGlobals));
+    private static readonly NativeField LoadTableField = NativeField.OfContext(nameof(CodeContext.LoadTable));
+    private static readonly NativeField MemoryBytesField = NativeField.OfContext(nameof(CodeContext.MemoryBytes));
+    private static readonly NativeField SlotsField = NativeField.OfContext(nameof(CodeContext.Slots));
+    private static readonly NativeField StackLimitField = NativeField.OfContext(nameof(CodeContext.StackLimit));
+    private static readonly NativeField TablesField = NativeField.OfContext(nameof(CodeContext.Tables));
+    private static readonly NativeField GroupField = NativeField.OfContext(nameof(CodeContext.Group));
+    private static readonly NativeField SaveBaseField = NativeField.Of<GroupState>(nameof(GroupState.SaveBase));
+    private static readonly NativeField FunctionReferencesField = NativeField.OfContext(nameof(CodeContext.FunctionReferences));
+    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
+    private static readonly NativeField LeftField = NativeField.OfContext(nameof(CodeContext.Left));
+    private static readonly NativeField ImportedGlobalsField = NativeField.OfContext(nameof(CodeContext.ImportedGlobals));
 
-    private static readonly FieldInfo OneField = ContextField(nameof(CodeContext.One));
-    private static readonly FieldInfo ZeroField = ContextField(nameof(CodeContext.Zero));
-    private static readonly FieldInfo OneSingleField = ContextField(nameof(CodeContext.OneSingle));
-    private static readonly FieldInfo ZeroSingleField = ContextField(nameof(CodeContext.ZeroSingle));
+    private static readonly NativeField OneField = NativeField.OfContext(nameof(CodeContext.One));
+    private static readonly NativeField ZeroField = NativeField.OfContext(nameof(CodeContext.Zero));
+    private static readonly NativeField OneSingleField = NativeField.OfContext(nameof(CodeContext.OneSingle));
+    private static readonly NativeField ZeroSingleField = NativeField.OfContext(nameof(CodeContext.ZeroSingle));
 
     private readonly ModuleCompiler _compiler;
     private readonly CodeType _target;
@@ -108,9 +107,6 @@ internal sealed partial class FunctionEmitter
         return [.. emitter._sites];
     }
 
-    private static FieldInfo ContextField(string name) =>
-        typeof(CodeContext).GetField(name) ?? throw new MissingFieldException(nameof(CodeContext), name);
-
     private void EmitFunction()
     {
         EmitPrologue();
@@ -162,7 +158,7 @@ internal sealed partial class FunctionEmitter
         {
             _table = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
-            _il.Emit(OpCodes.Ldfld, LoadTableField);
+            LoadTableField.EmitLoad(_il);
             _il.Emit(OpCodes.Stloc, _table);
         }
     }
@@ -213,7 +209,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldloca, marker);
         _il.Emit(OpCodes.Conv_U);
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldfld, StackLimitField);
+        StackLimitField.EmitLoad(_il);
         EmitUnless(OpCodes.Bge_Un, () =>
         {
             EmitSave(site, SiteKind.Entry, 0, [.. values.Select(value => Node.Local(value.Type, value.Index))]);

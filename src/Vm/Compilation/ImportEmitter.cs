@@ -11,9 +11,9 @@ namespace Everheap.Vm.Compilation;
 /// </summary>
 internal static class ImportEmitter
 {
-    private static readonly FieldInfo SlotsField = typeof(CodeContext).GetField(nameof(CodeContext.Slots))!;
-    private static readonly FieldInfo CalleeField = typeof(CodeContext).GetField(nameof(CodeContext.Callee))!;
-    private static readonly FieldInfo ImportsField = typeof(CodeContext).GetField(nameof(CodeContext.Imports))!;
+    private static readonly NativeField SlotsField = NativeField.OfContext(nameof(CodeContext.Slots));
+    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
+    private static readonly NativeField ImportsField = NativeField.OfContext(nameof(CodeContext.Imports));
 
     public static Site[] Emit(ModuleCompiler compiler, CodeType target, int function, ILGenerator il)
     {
@@ -86,7 +86,7 @@ internal static class ImportEmitter
         LocalBuilder cell = il.DeclareLocal(typeof(nint));
         Label isHost = il.DefineLabel();
         il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Ldfld, ImportsField);
+        ImportsField.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, function * FunctionCell.Bytes);
         il.Emit(OpCodes.Add);
         il.Emit(OpCodes.Stloc, cell);
@@ -108,8 +108,7 @@ internal static class ImportEmitter
         il.Emit(OpCodes.Stloc, entry);
         il.Emit(OpCodes.Ldloc, cell);
         il.Emit(OpCodes.Ldind_I);
-        il.Emit(OpCodes.Ldloc, entry);
-        il.Emit(OpCodes.Stfld, CalleeField);
+        CalleeField.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
         il.Emit(OpCodes.Ldloc, cell);
         il.Emit(OpCodes.Ldind_I);
         for (int index = 0; index < type.Parameters.Length; index++)
@@ -127,7 +126,7 @@ internal static class ImportEmitter
     private static void EmitSlotAddress(ILGenerator il, int unit)
     {
         il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Ldfld, SlotsField);
+        SlotsField.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, unit * sizeof(long));
         il.Emit(OpCodes.Add);
     }

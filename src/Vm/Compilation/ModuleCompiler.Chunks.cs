@@ -4,7 +4,7 @@ namespace Everheap.Vm.Compilation;
 internal sealed unsafe partial class ModuleCompiler
 {
     /// <summary>Chunks that a module may have to be emitted ahead as a whole.</summary>
-    private const int EmittedAheadMax = 24;
+    private const int EmittedAheadMax = 48;
 
     private readonly ChunkLayout _layout;
     private readonly CompiledChunk?[] _chunks;
@@ -12,12 +12,12 @@ internal sealed unsafe partial class ModuleCompiler
     private readonly bool[] _isKept;
     private bool _isEmittedAhead;
 
-    /// <summary>Emits a chunk, unless that was done, so that it can be loaded at once when one of its functions is called. Without the gate: the program goes on meanwhile.</summary>
+    /// <summary>Emits a chunk, unless that was done or is being done, so that it can be loaded at once when one of its functions is called. Without the gate: the program goes on meanwhile.</summary>
     public void EmitAhead(int chunk)
     {
-        if (Volatile.Read(ref _chunks[chunk]) is null)
+        if (Volatile.Read(ref _chunks[chunk]) is null && _emissions[chunk].TryGet() is ChunkImage image)
         {
-            Keep(chunk, _emissions[chunk].Get());
+            Keep(chunk, image);
             if (Volatile.Read(ref _chunks[chunk]) is not null)
             {
                 _emissions[chunk].Clear();
@@ -117,6 +117,24 @@ internal sealed unsafe partial class ModuleCompiler
             lock (_gate)
             {
                 return _image ??= emit();
+            }
+        }
+
+        /// <summary>The image, or null where another thread is emitting it.</summary>
+        public ChunkImage? TryGet()
+        {
+            if (!_gate.TryEnter())
+            {
+                return null;
+            }
+
+            try
+            {
+                return _image ??= emit();
+            }
+            finally
+            {
+                _gate.Exit();
             }
         }
 

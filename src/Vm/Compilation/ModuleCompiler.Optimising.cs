@@ -39,8 +39,14 @@ internal sealed unsafe partial class ModuleCompiler
             return false;
         }
 
+        return BodyBytesOf(function) >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
+    }
+
+    /// <summary>Bytes of a function's body in the module.</summary>
+    public int BodyBytesOf(int function)
+    {
         FunctionBody body = Module.Bodies[function - Module.ImportedFunctionCount];
-        return body.End - body.Start >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
+        return body.End - body.Start;
     }
 
     /// <summary>Has the JIT make the machine code of a function that may be called, unless it is a large one.</summary>

@@ -51,7 +51,7 @@ internal sealed unsafe partial class ModuleCompiler
         Tiering = new Tiering(this);
         _builder = NewBuilder();
         _stubs = new SignatureStubs(_builder);
-        _layout = ChunkLayout.Of(module, options.ChunkBytes);
+        _layout = ChunkLayout.Of(module, IsTiered ? Math.Min(options.ChunkBytes, ChunkLayout.TieredChunkBytes) : options.ChunkBytes);
         _chunks = new CompiledChunk?[_layout.Count];
         _isKept = new bool[_layout.Count];
         _emissions = [.. Enumerable.Range(0, _layout.Count).Select(chunk => new ChunkEmission(() => EmitChunk(chunk)))];

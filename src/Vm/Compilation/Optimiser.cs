@@ -4,8 +4,8 @@ using Everheap.Vm.Modules;
 namespace Everheap.Vm.Compilation;
 
 /// <summary>
-/// Makes code beside the programs of the process, one thing after the other, in this order: emits chunks of which functions will soon be called; optimises functions that are large or hot, the hottest first; and has
-/// the JIT make the machine code of functions before they are called, first of those that are called by what was called last.
+/// Makes code beside the programs of the process, one thing after the other, in this order: emits chunks of which functions will soon be called; optimises functions that are large or hot, first those that
+/// were called most for each byte of code, as that is what the JIT's time buys (Smith's rule: of jobs that wait, those of the highest worth for their length go first); and has the JIT make the machine code of functions before they are called, first of those that are called by what was called last.
 /// </summary>
 internal static class Optimiser
 {
@@ -14,6 +14,9 @@ internal static class Optimiser
 
     /// <summary>What waits at most before chunks are left to be compiled as they are called: a program that loads them faster does not stay in any.</summary>
     private const int WaitingMax = 8;
+
+    /// <summary>What compiling any function takes at least, as bytes of a body that take as long.</summary>
+    private const int BytesOfAny = 100;
 
     /// <summary>How long the thread waits for more before it ends.</summary>
     private static readonly TimeSpan StaysFor = TimeSpan.FromSeconds(1);
@@ -52,7 +55,7 @@ internal static class Optimiser
         {
             // What counts for a continuation is how long its loop still goes round in code of the first kind.
             int heatBefore = form == CodeForm.Continuation ? Math.Max(compiler.Tiering.HeatOf(function), 0) : 0;
-            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site, heatBefore));
+            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site, heatBefore, compiler.BodyBytesOf(function)));
         }
 
         Start();
@@ -147,11 +150,11 @@ internal static class Optimiser
                     Try(() => compiler.EmitAhead(emission.Number));
                 }
             }
-            else if (TryTakeHottest() is FunctionOf hottest)
+            else if (TryTakeWorthiest() is FunctionOf next)
             {
-                if (hottest.Compiler.TryGetTarget(out ModuleCompiler? compiler))
+                if (next.Compiler.TryGetTarget(out ModuleCompiler? compiler))
                 {
-                    Try(() => compiler.Optimise(hottest.Function, hottest.Form, hottest.Site));
+                    Try(() => compiler.Optimise(next.Function, next.Form, next.Site));
                 }
             }
             else if (TryTakeCallee() is PartOf callee)
@@ -168,18 +171,18 @@ internal static class Optimiser
         }
     }
 
-    private static FunctionOf? TryTakeHottest()
+    private static FunctionOf? TryTakeWorthiest()
     {
         lock (Gate)
         {
             int found = -1;
-            long heat = long.MinValue;
+            double worth = double.NegativeInfinity;
             for (int index = 0; index < Functions.Count; index++)
             {
-                long next = Functions[index].Heat;
-                if (next > heat)
+                double next = Functions[index].Worth;
+                if (next > worth)
                 {
-                    (found, heat) = (index, next);
+                    (found, worth) = (index, next);
                 }
             }
 
@@ -188,9 +191,9 @@ internal static class Optimiser
                 return null;
             }
 
-            FunctionOf hottest = Functions[found];
+            FunctionOf worthiest = Functions[found];
             Functions.RemoveAt(found);
-            return hottest;
+            return worthiest;
         }
     }
 
@@ -244,8 +247,9 @@ internal static class Optimiser
     // A chunk, or a function that is to be compiled before it is called.
     private readonly record struct PartOf(WeakReference<ModuleCompiler> Compiler, int Number);
 
-    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore)
+    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore, int BodyBytes)
     {
-        public long Heat => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? (long)compiler.Tiering.HeatOf(Function) - HeatBefore : 0;
+        /// <summary>How often it was called, or its loops went round, for each byte of its code.</summary>
+        public double Worth => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? ((double)compiler.Tiering.HeatOf(Function) - HeatBefore + 1) / (BodyBytes + BytesOfAny) : 0;
     }
 }

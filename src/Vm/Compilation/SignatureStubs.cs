@@ -13,8 +13,8 @@ namespace Everheap.Vm.Compilation;
 /// <param name="module">Where to put them.</param>
 internal sealed class SignatureStubs(ModuleBuilder module)
 {
-    private static readonly FieldInfo FunctionsField = typeof(CodeContext).GetField(nameof(CodeContext.Functions))!;
-    private static readonly FieldInfo CalleeField = typeof(CodeContext).GetField(nameof(CodeContext.Callee))!;
+    private static readonly NativeField FunctionsField = NativeField.OfContext(nameof(CodeContext.Functions));
+    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
 
     private readonly Dictionary<FunctionType, nint> _resolvers = [];
     private readonly Dictionary<FunctionType, nint> _entrances = [];
@@ -83,7 +83,7 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         FunctionEmitter.EmitRecordAddress(il);
         il.Emit(OpCodes.Stloc, record);
         il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Ldfld, FunctionsField);
+        FunctionsField.EmitLoad(il);
         il.Emit(OpCodes.Ldloc, record);
         il.Emit(OpCodes.Ldind_I4);
         il.Emit(OpCodes.Conv_I);
@@ -92,8 +92,7 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         il.Emit(OpCodes.Add);
         il.Emit(OpCodes.Stloc, entry);
         il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Ldloc, entry);
-        il.Emit(OpCodes.Stfld, CalleeField);
+        CalleeField.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
         il.Emit(OpCodes.Ldarg_0);
         for (int index = 0; index < type.Parameters.Length; index++)
         {

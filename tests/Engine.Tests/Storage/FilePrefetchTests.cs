@@ -20,7 +20,7 @@ internal sealed unsafe partial class FilePrefetchTests
     {
         Assume.That(Libc.IsAvailable, "only on Linux is a file told");
         using var folder = new TemporaryFolder();
-        using var medium = FileMedium.Open(folder.File("long"));
+        using var medium = FileMedium.Create(folder.File("long"));
         var bytes = new byte[Bytes];
         Random.Shared.NextBytes(bytes);
         medium.Resize(Bytes);

@@ -1,6 +1,6 @@
 using Everheap.Engine.Storage;
 
-namespace Everheap.Cli.Torture.Workers;
+namespace Everheap.Cli;
 
 /// <summary>A small medium in memory, for a store that nobody keeps. It outlives its store, so that another can be opened on it.</summary>
 internal sealed class MemoryMedium : IStorageMedium
