@@ -26,6 +26,9 @@ internal sealed unsafe class Tiering
     /// <summary>After how many calls or rounds it is looked again whether there is better code.</summary>
     private const int LookAgainAfter = 100;
 
+    /// <summary>How often a loop goes round, for each byte of its function and each call that makes a function hot, before its continuation is asked for: by then it has taken a twentieth of the time that compiling takes.</summary>
+    private const double RoundsPerByteAndHotCall = 0.04;
+
     /// <summary>The record in the cache is written anew when so many functions more are optimised.</summary>
     private const int SavedAfter = 16;
 
@@ -38,6 +41,7 @@ internal sealed unsafe class Tiering
     private readonly int* _countdowns;
     private readonly int* _heat;
     private readonly ConcurrentDictionary<(int Function, int Site), bool> _found = new();
+    private readonly ConcurrentDictionary<(int Function, int Site), int> _rounds = new();
     private readonly Lock _gate = new();
 
     // What the cache has kept: how hot functions were; null where nothing was kept.
@@ -90,7 +94,7 @@ internal sealed unsafe class Tiering
         Ask(function);
     }
 
-    /// <summary>Whether there is a continuation for a loop of a hot function; asks for one the first time.</summary>
+    /// <summary>Whether there is a continuation for a loop of a hot function; asks for one when the loop has gone round long enough since its function has better code.</summary>
     public bool IsLoopReady(int function, int site)
     {
         if (_found.TryGetValue((function, site), out bool isReady))
@@ -98,8 +102,10 @@ internal sealed unsafe class Tiering
             return isReady;
         }
 
-        // Nearly always the function is left before its better code is there, and entered anew.
-        if (_found.GetValueOrDefault((function, -1)) && _found.TryAdd((function, site), false))
+        // Nearly always the function is left before its better code is there, and entered anew; or soon after a capture, behind which it has gone on in its twin.
+        if (_found.GetValueOrDefault((function, -1))
+            && _rounds.AddOrUpdate((function, site), LookAgainAfter, static (_, rounds) => rounds + LookAgainAfter) >= RoundsPerByteAndHotCall * _options.HotCalls * _compiler.BodyBytesOf(function)
+            && _found.TryAdd((function, site), false))
         {
             Optimiser.Add(_compiler, function, CodeForm.Continuation, site);
         }
