@@ -24,11 +24,13 @@ internal static class WarmUp
         + "0A0A01080041002802001A0B" // ... i32.const 0, i32.load, drop
         + "0B07010041000B012E"); // (data (i32.const 0) "."))
 
+    private static bool HasSecondProcessor => Environment.ProcessorCount > 1;
+
     /// <summary>Begins. Nothing waits for it.</summary>
     /// <param name="args">The command line.</param>
     public static void Begin(string[] args)
     {
-        if (Environment.ProcessorCount == 1)
+        if (!HasSecondProcessor)
         {
             return;
         }
@@ -44,7 +46,7 @@ internal static class WarmUp
     /// <param name="modulePath">The module.</param>
     public static void BeginReading(string modulePath)
     {
-        if (Environment.ProcessorCount > 1 && new FileInfo(modulePath).Length >= LargeModuleBytes)
+        if (HasSecondProcessor && new FileInfo(modulePath).Length >= LargeModuleBytes)
         {
             Task.Run(MakeSmallProgram);
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Everheap.Vm.Modules;
+using Everheap.Vm.Tests;
 
 namespace Everheap.Spec.Tests;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Everheap.Vm.Tests;
 using Everheap.Vm.Tests.Modules;
 
 namespace Everheap.Spec.Tests;

@@ -1,6 +1,6 @@
 namespace Everheap.Vm.Tests;
 
-/// <summary>How much the tests of this project run.</summary>
+/// <summary>How much tests run.</summary>
 internal static class TestLength
 {
     /// <summary>EVERHEAP_TORTURE=long runs much more.</summary>

@@ -45,8 +45,7 @@ internal sealed class ChunkLayout
 
             if (function >= module.ImportedFunctionCount)
             {
-                FunctionBody body = module.Bodies[function - module.ImportedFunctionCount];
-                bytes += body.End - body.Start;
+                bytes += module.BodyOf(function).Bytes;
             }
         }
 

@@ -11,8 +11,6 @@ internal sealed class CodeType
     /// <summary>Values that a saver takes as parameters; frames with more are stored in place.</summary>
     public const int SaverValuesMax = 96;
 
-    private static readonly NativeField FunctionsField = NativeField.OfContext(nameof(CodeContext.Functions));
-
     private readonly TypeBuilder _type;
     private readonly Dictionary<string, MethodBuilder> _savers = [];
     private readonly Func<int, MethodInfo?> _directTarget;
@@ -74,7 +72,7 @@ internal sealed class CodeType
     public static unsafe void EmitEntryOf(ILGenerator il, int function)
     {
         il.Emit(OpCodes.Ldarg_0);
-        FunctionsField.EmitLoad(il);
+        ContextFields.Functions.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, checked(function * sizeof(TableEntry)));
         il.Emit(OpCodes.Add);
     }

@@ -67,8 +67,8 @@ internal sealed class FunctionCode
 
     public static FunctionCode Decode(Module module, int functionIndex)
     {
-        FunctionBody body = module.Bodies[functionIndex - module.ImportedFunctionCount];
-        var instructions = new List<Instruction>((body.End - body.Start) / 2);
+        FunctionBody body = module.BodyOf(functionIndex);
+        var instructions = new List<Instruction>(body.Bytes / 2);
         var reader = new InstructionReader(module.Bytes.Span, body.Start, body.End);
         while (reader.Read(out Instruction instruction))
         {

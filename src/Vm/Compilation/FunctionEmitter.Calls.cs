@@ -108,7 +108,7 @@ internal sealed partial class FunctionEmitter
     private void EmitCallOf(LocalBuilder entry, FunctionType type, bool isTail = false)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        CalleeField.EmitStore(_il, to => to.Emit(OpCodes.Ldloc, entry));
+        ContextFields.Callee.EmitStore(_il, to => to.Emit(OpCodes.Ldloc, entry));
         _il.Emit(OpCodes.Ldloc, entry);
         _il.Emit(OpCodes.Ldind_I);
         if (isTail)
@@ -197,7 +197,7 @@ internal sealed partial class FunctionEmitter
     private void EmitTable(int table)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        TablesField.EmitLoad(_il);
+        ContextFields.Tables.EmitLoad(_il);
         if (table > 0)
         {
             EmitInt(table * 16);

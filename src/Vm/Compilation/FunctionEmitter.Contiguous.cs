@@ -11,15 +11,6 @@ namespace Everheap.Vm.Compilation;
 /// </content>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly NativeField MemoryBaseField = NativeField.OfContext(nameof(CodeContext.MemoryBase));
-    private static readonly NativeField DirtyMapField = NativeField.OfContext(nameof(CodeContext.DirtyMap));
-
-    private static readonly NativeField[] LastFields =
-    [
-        NativeField.OfContext(nameof(CodeContext.Last8)), NativeField.OfContext(nameof(CodeContext.Last16)), NativeField.OfContext(nameof(CodeContext.Last32)), NativeField.OfContext(nameof(CodeContext.Last64)),
-        NativeField.OfContext(nameof(CodeContext.Last128)),
-    ];
-
     private readonly ContiguousPlan? _plan;
 
     // The groups whose test, or mark, stands before what is emitted.
@@ -36,13 +27,13 @@ internal sealed partial class FunctionEmitter
     {
         _memory = _il.DeclareLocal(typeof(nint));
         _il.Emit(OpCodes.Ldarg_0);
-        MemoryBaseField.EmitLoad(_il);
+        ContextFields.MemoryBase.EmitLoad(_il);
         _il.Emit(OpCodes.Stloc, _memory);
         if (_code.StoreCount > 0 && MarksStores)
         {
             _dirtyMap = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
-            DirtyMapField.EmitLoad(_il);
+            ContextFields.DirtyMap.EmitLoad(_il);
             _il.Emit(OpCodes.Stloc, _dirtyMap);
         }
     }
@@ -204,7 +195,7 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldarg_0);
-        LastFields[int.Log2(size)].EmitLoad(_il);
+        ContextFields.Last[int.Log2(size)].EmitLoad(_il);
     }
 
     private void EmitContiguousAddress(EffectiveAddress place) => EmitContiguousAddress(() => _il.Emit(OpCodes.Ldloc, place.Base), place.Offset);

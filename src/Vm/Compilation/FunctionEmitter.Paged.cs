@@ -127,7 +127,7 @@ internal sealed partial class FunctionEmitter
         if (_form != CodeForm.Fast || left != LeftState.AtAccess)
         {
             _il.Emit(OpCodes.Ldarg_0);
-            LeftField.EmitStore(_il, _ => EmitInt(left));
+            ContextFields.Left.EmitStore(_il, _ => EmitInt(left));
         }
 
         if (_form == CodeForm.Fast)

@@ -1,5 +1,4 @@
 using System.Reflection.Emit;
-using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
@@ -11,8 +10,6 @@ namespace Everheap.Vm.Compilation;
 /// </content>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly NativeField NoBitsField = NativeField.OfContext(nameof(CodeContext.NoBits));
-
     /// <summary>What a rotation was stored to so far: locals, and the complements of slots. The JIT may move the value on from there to the test.</summary>
     private readonly HashSet<int> _rotated = [];
 
@@ -27,7 +24,7 @@ internal sealed partial class FunctionEmitter
 
         // The value again. Two negations would do, if the JIT did not find out now and then that they cancel out each other.
         _il.Emit(OpCodes.Ldarg_0);
-        NoBitsField.EmitLoad(_il);
+        ContextFields.NoBits.EmitLoad(_il);
         if (node.Type == ValType.I32)
         {
             _il.Emit(OpCodes.Conv_I4);

@@ -7,6 +7,8 @@ namespace Everheap.Vm.Compilation;
 /// <content>Leaving a function at a site, and entering its twin there.</content>
 internal sealed partial class FunctionEmitter
 {
+    private static readonly NativeField SaveBaseField = NativeField.Of<GroupState>(nameof(GroupState.SaveBase));
+
     /// <summary>Values that all of a function's sites may save together; bounds the code that a hostile function makes.</summary>
     public const long SavedValuesMax = 4_000_000;
 
@@ -256,7 +258,7 @@ internal sealed partial class FunctionEmitter
     public static void EmitRecordAddress(ILGenerator il)
     {
         il.Emit(OpCodes.Ldarg_0);
-        GroupField.EmitLoad(il);
+        ContextFields.Group.EmitLoad(il);
         SaveBaseField.EmitLoad(il);
     }
 

@@ -159,7 +159,7 @@ internal sealed partial class FunctionEmitter
     {
         LocalBuilder room = Scratch(typeof(long));
         _il.Emit(OpCodes.Ldarg_0);
-        LastFields[0].EmitLoad(_il);
+        ContextFields.Last[0].EmitLoad(_il);
         _il.Emit(OpCodes.Ldloc, AddressLocal);
         EmitOffset(stream.Span - 1);
         _il.Emit(OpCodes.Sub);

@@ -103,7 +103,7 @@ internal sealed partial class FunctionEmitter
             case NodeKind.FunctionReference:
                 // Code is the same for all instances of the module, their references are not.
                 _il.Emit(OpCodes.Ldarg_0);
-                FunctionReferencesField.EmitLoad(_il);
+                ContextFields.FunctionReferences.EmitLoad(_il);
                 EmitLong(node.Index + 1L);
                 _il.Emit(OpCodes.Add);
                 break;
@@ -124,7 +124,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         if (node.Index == 0)
         {
-            MemoryBytesField.EmitLoad(_il);
+            ContextFields.MemoryBytes.EmitLoad(_il);
             EmitInt(LinearMemory.WasmPageShift);
             _il.Emit(OpCodes.Shr_Un);
         }
@@ -230,8 +230,8 @@ internal sealed partial class FunctionEmitter
     {
         _il.Emit(OpCodes.Ldarg_0);
         NativeField field = type == ValType.F32
-            ? isOne ? OneSingleField : ZeroSingleField
-            : isOne ? OneField : ZeroField;
+            ? isOne ? ContextFields.OneSingle : ContextFields.ZeroSingle
+            : isOne ? ContextFields.One : ContextFields.Zero;
         field.EmitLoad(_il);
     }
 
@@ -393,7 +393,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         if (global < _module.ImportedGlobalCount)
         {
-            ImportedGlobalsField.EmitLoad(_il);
+            ContextFields.ImportedGlobals.EmitLoad(_il);
             EmitInt(global * sizeof(long));
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Ldind_I);
@@ -426,7 +426,7 @@ internal sealed partial class FunctionEmitter
     private void EmitSlotAddress(int unit)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        SlotsField.EmitLoad(_il);
+        ContextFields.Slots.EmitLoad(_il);
         if (unit > 0)
         {
             EmitInt(unit * sizeof(long));

@@ -1,5 +1,4 @@
 using System.Reflection.Emit;
-using Everheap.Vm.Execution;
 using Everheap.Vm.Modules;
 using Module = Everheap.Vm.Modules.Module;
 
@@ -29,23 +28,6 @@ internal enum CodeForm
 /// </summary>
 internal sealed partial class FunctionEmitter
 {
-    private static readonly NativeField LoadTableField = NativeField.OfContext(nameof(CodeContext.LoadTable));
-    private static readonly NativeField MemoryBytesField = NativeField.OfContext(nameof(CodeContext.MemoryBytes));
-    private static readonly NativeField SlotsField = NativeField.OfContext(nameof(CodeContext.Slots));
-    private static readonly NativeField StackLimitField = NativeField.OfContext(nameof(CodeContext.StackLimit));
-    private static readonly NativeField TablesField = NativeField.OfContext(nameof(CodeContext.Tables));
-    private static readonly NativeField GroupField = NativeField.OfContext(nameof(CodeContext.Group));
-    private static readonly NativeField SaveBaseField = NativeField.Of<GroupState>(nameof(GroupState.SaveBase));
-    private static readonly NativeField FunctionReferencesField = NativeField.OfContext(nameof(CodeContext.FunctionReferences));
-    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
-    private static readonly NativeField LeftField = NativeField.OfContext(nameof(CodeContext.Left));
-    private static readonly NativeField ImportedGlobalsField = NativeField.OfContext(nameof(CodeContext.ImportedGlobals));
-
-    private static readonly NativeField OneField = NativeField.OfContext(nameof(CodeContext.One));
-    private static readonly NativeField ZeroField = NativeField.OfContext(nameof(CodeContext.Zero));
-    private static readonly NativeField OneSingleField = NativeField.OfContext(nameof(CodeContext.OneSingle));
-    private static readonly NativeField ZeroSingleField = NativeField.OfContext(nameof(CodeContext.ZeroSingle));
-
     private readonly ModuleCompiler _compiler;
     private readonly CodeType _target;
     private readonly Module _module;
@@ -158,7 +140,7 @@ internal sealed partial class FunctionEmitter
         {
             _table = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
-            LoadTableField.EmitLoad(_il);
+            ContextFields.LoadTable.EmitLoad(_il);
             _il.Emit(OpCodes.Stloc, _table);
         }
     }
@@ -209,7 +191,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldloca, marker);
         _il.Emit(OpCodes.Conv_U);
         _il.Emit(OpCodes.Ldarg_0);
-        StackLimitField.EmitLoad(_il);
+        ContextFields.StackLimit.EmitLoad(_il);
         EmitUnless(OpCodes.Bge_Un, () =>
         {
             EmitSave(site, SiteKind.Entry, 0, [.. values.Select(value => Node.Local(value.Type, value.Index))]);

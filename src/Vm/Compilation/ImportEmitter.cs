@@ -11,10 +11,6 @@ namespace Everheap.Vm.Compilation;
 /// </summary>
 internal static class ImportEmitter
 {
-    private static readonly NativeField SlotsField = NativeField.OfContext(nameof(CodeContext.Slots));
-    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
-    private static readonly NativeField ImportsField = NativeField.OfContext(nameof(CodeContext.Imports));
-
     public static Site[] Emit(ModuleCompiler compiler, CodeType target, int function, ILGenerator il)
     {
         FunctionType type = compiler.Module.FunctionTypeOf(function);
@@ -86,7 +82,7 @@ internal static class ImportEmitter
         LocalBuilder cell = il.DeclareLocal(typeof(nint));
         Label isHost = il.DefineLabel();
         il.Emit(OpCodes.Ldarg_0);
-        ImportsField.EmitLoad(il);
+        ContextFields.Imports.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, function * FunctionCell.Bytes);
         il.Emit(OpCodes.Add);
         il.Emit(OpCodes.Stloc, cell);
@@ -108,7 +104,7 @@ internal static class ImportEmitter
         il.Emit(OpCodes.Stloc, entry);
         il.Emit(OpCodes.Ldloc, cell);
         il.Emit(OpCodes.Ldind_I);
-        CalleeField.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
+        ContextFields.Callee.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
         il.Emit(OpCodes.Ldloc, cell);
         il.Emit(OpCodes.Ldind_I);
         for (int index = 0; index < type.Parameters.Length; index++)
@@ -126,7 +122,7 @@ internal static class ImportEmitter
     private static void EmitSlotAddress(ILGenerator il, int unit)
     {
         il.Emit(OpCodes.Ldarg_0);
-        SlotsField.EmitLoad(il);
+        ContextFields.Slots.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, unit * sizeof(long));
         il.Emit(OpCodes.Add);
     }

@@ -39,14 +39,7 @@ internal sealed unsafe partial class ModuleCompiler
             return false;
         }
 
-        return BodyBytesOf(function) >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
-    }
-
-    /// <summary>Bytes of a function's body in the module.</summary>
-    public int BodyBytesOf(int function)
-    {
-        FunctionBody body = Module.Bodies[function - Module.ImportedFunctionCount];
-        return body.End - body.Start;
+        return Module.BodyOf(function).Bytes >= (Addressing == Addressing.Paged ? LargeBytesPaged : LargeBytes);
     }
 
     /// <summary>Has the JIT make the machine code of a function that may be called, unless it is a large one.</summary>
@@ -68,7 +61,7 @@ internal sealed unsafe partial class ModuleCompiler
     /// <summary>The functions that a function calls directly and that may be compiled ahead, in the order of its first calls of them.</summary>
     public int[] CalleesOf(int function)
     {
-        FunctionBody body = Module.Bodies[function - Module.ImportedFunctionCount];
+        FunctionBody body = Module.BodyOf(function);
         var reader = new InstructionReader(Module.Bytes.Span, body.Start, body.End);
         var callees = new List<int>();
         var known = new HashSet<int>();

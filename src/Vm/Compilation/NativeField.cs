@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
-using Everheap.Vm.Execution;
 
 namespace Everheap.Vm.Compilation;
 
@@ -14,9 +13,6 @@ namespace Everheap.Vm.Compilation;
 /// <param name="Store">Takes an address and a value, and stores it.</param>
 internal readonly record struct NativeField(int Offset, OpCode Load, OpCode Store)
 {
-    /// <summary>A field of <see cref="CodeContext"/>.</summary>
-    public static NativeField OfContext(string name) => Of<CodeContext>(name);
-
     /// <summary>A field of a structure that has the same layout in native memory.</summary>
     /// <exception cref="MissingFieldException">There is no such field.</exception>
     /// <exception cref="NotSupportedException">It is of a type that compiled code has no use for.</exception>

@@ -5,7 +5,8 @@ namespace Everheap.Vm.Compilation;
 
 /// <summary>
 /// Makes code beside the programs of the process, one thing after the other, in this order: emits chunks of which functions will soon be called; optimises functions that are large or hot, first those that
-/// were called most for each byte of code, as that is what the JIT's time buys (Smith's rule: of jobs that wait, those of the highest worth for their length go first); and has the JIT make the machine code of functions before they are called, first of those that are called by what was called last.
+/// were called most for each byte of code, as that is what the JIT's time buys (Smith's rule: of jobs that wait, those of the highest worth for their length go first); and has the JIT make the machine code of
+/// functions before they are called, first of those that are called by what was called last.
 /// </summary>
 internal static class Optimiser
 {
@@ -55,7 +56,7 @@ internal static class Optimiser
         {
             // What counts for a continuation is how long its loop still goes round in code of the first kind.
             int heatBefore = form == CodeForm.Continuation ? Math.Max(compiler.Tiering.HeatOf(function), 0) : 0;
-            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site, heatBefore, compiler.BodyBytesOf(function)));
+            Functions.Add(new FunctionOf(new WeakReference<ModuleCompiler>(compiler), function, form, site, heatBefore));
         }
 
         Start();
@@ -247,9 +248,11 @@ internal static class Optimiser
     // A chunk, or a function that is to be compiled before it is called.
     private readonly record struct PartOf(WeakReference<ModuleCompiler> Compiler, int Number);
 
-    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore, int BodyBytes)
+    private readonly record struct FunctionOf(WeakReference<ModuleCompiler> Compiler, int Function, CodeForm Form, int Site, int HeatBefore)
     {
         /// <summary>How often it was called, or its loops went round, for each byte of its code.</summary>
-        public double Worth => Compiler.TryGetTarget(out ModuleCompiler? compiler) ? ((double)compiler.Tiering.HeatOf(Function) - HeatBefore + 1) / (BodyBytes + BytesOfAny) : 0;
+        public double Worth => Compiler.TryGetTarget(out ModuleCompiler? compiler)
+            ? ((double)compiler.Tiering.HeatOf(Function) - HeatBefore + 1) / (compiler.Module.BodyOf(Function).Bytes + BytesOfAny)
+            : 0;
     }
 }

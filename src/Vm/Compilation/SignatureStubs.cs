@@ -13,9 +13,6 @@ namespace Everheap.Vm.Compilation;
 /// <param name="module">Where to put them.</param>
 internal sealed class SignatureStubs(ModuleBuilder module)
 {
-    private static readonly NativeField FunctionsField = NativeField.OfContext(nameof(CodeContext.Functions));
-    private static readonly NativeField CalleeField = NativeField.OfContext(nameof(CodeContext.Callee));
-
     private readonly Dictionary<FunctionType, nint> _resolvers = [];
     private readonly Dictionary<FunctionType, nint> _entrances = [];
 
@@ -83,7 +80,7 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         FunctionEmitter.EmitRecordAddress(il);
         il.Emit(OpCodes.Stloc, record);
         il.Emit(OpCodes.Ldarg_0);
-        FunctionsField.EmitLoad(il);
+        ContextFields.Functions.EmitLoad(il);
         il.Emit(OpCodes.Ldloc, record);
         il.Emit(OpCodes.Ldind_I4);
         il.Emit(OpCodes.Conv_I);
@@ -92,7 +89,7 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         il.Emit(OpCodes.Add);
         il.Emit(OpCodes.Stloc, entry);
         il.Emit(OpCodes.Ldarg_0);
-        CalleeField.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
+        ContextFields.Callee.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
         il.Emit(OpCodes.Ldarg_0);
         for (int index = 0; index < type.Parameters.Length; index++)
         {

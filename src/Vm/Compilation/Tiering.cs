@@ -104,7 +104,7 @@ internal sealed unsafe class Tiering
 
         // Nearly always the function is left before its better code is there, and entered anew; or soon after a capture, behind which it has gone on in its twin.
         if (_found.GetValueOrDefault((function, -1))
-            && _rounds.AddOrUpdate((function, site), LookAgainAfter, static (_, rounds) => rounds + LookAgainAfter) >= RoundsPerByteAndHotCall * _options.HotCalls * _compiler.BodyBytesOf(function)
+            && _rounds.AddOrUpdate((function, site), LookAgainAfter, static (_, rounds) => rounds + LookAgainAfter) >= RoundsPerByteAndHotCall * _options.HotCalls * _compiler.Module.BodyOf(function).Bytes
             && _found.TryAdd((function, site), false))
         {
             Optimiser.Add(_compiler, function, CodeForm.Continuation, site);

@@ -10,7 +10,7 @@ public sealed partial class Module
     internal CachedModule? Cached { get; private set; }
 
     /// <summary>Bytes of all bodies together.</summary>
-    internal long CodeBytes => Bodies.Sum(static body => (long)body.End - body.Start);
+    internal long CodeBytes => Bodies.Sum(static body => (long)body.Bytes);
 
     private readonly Lock _codeGate = new();
     private readonly Dictionary<CodeOptions, SharedCode> _code = [];

@@ -18,7 +18,11 @@ public sealed record Export(string Name, ExternalKind Kind, int Index);
 /// <param name="Start">Offset in the module's bytes of its first instruction.</param>
 /// <param name="End">Offset just past its final <c>end</c>.</param>
 /// <param name="DeclarationsStart">Offset of the declarations of its locals, from which the offsets in the sections of code metadata count.</param>
-public sealed record FunctionBody(ValType[] Locals, int Start, int End, int DeclarationsStart);
+public sealed record FunctionBody(ValType[] Locals, int Start, int End, int DeclarationsStart)
+{
+    /// <summary>How long its code is.</summary>
+    internal int Bytes => End - Start;
+}
 
 /// <summary>A constant expression, kept as a range of the module's bytes (its <c>end</c> included).</summary>
 /// <param name="Start">Offset of its first instruction.</param>
@@ -194,6 +198,9 @@ public sealed partial class Module
     /// <returns>The type.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such function.</exception>
     public FunctionType FunctionTypeOf(int functionIndex) => FunctionTypeAt(FunctionTypes[functionIndex]);
+
+    /// <summary>The body of a function that is not imported.</summary>
+    internal FunctionBody BodyOf(int functionIndex) => Bodies[functionIndex - ImportedFunctionCount];
 
     /// <summary>The function type with a type index.</summary>
     /// <param name="typeIndex">The index in <see cref="Types"/>.</param>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Everheap.Vm.Tests;
 
 namespace Everheap.Spec.Tests.Differential;
 
