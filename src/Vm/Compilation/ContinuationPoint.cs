@@ -17,8 +17,9 @@ internal sealed class ContinuationPoint
     /// <summary>The same for one that is made in the background while the program goes on; how long the JIT takes is bounded by <see cref="Shell.BytesMax"/> then.</summary>
     private const int AsideInstructionsMax = 100_000;
 
-    private ContinuationPoint(FunctionCode code, Site site, int position, int[] open, long instructions)
+    private ContinuationPoint(FunctionCode code, Site site, int position, int[] open, long instructions, bool isInLoop)
     {
+        IsInLoop = isInLoop;
         Instructions = instructions;
         Code = code;
         Site = site;
@@ -31,6 +32,9 @@ internal sealed class ContinuationPoint
     /// <summary>How many instructions it has, those of the copies of loops included.</summary>
     public long Instructions { get; }
 
+    /// <summary>Whether it begins in a loop, or with one.</summary>
+    public bool IsInLoop { get; }
+
     public Site Site { get; }
 
     /// <summary>The position of the site's instruction. The continuation begins with a loop, and behind a call.</summary>
@@ -39,7 +43,7 @@ internal sealed class ContinuationPoint
     /// <summary>The positions of the blocks, loops, ifs and tries that are open there, outermost first.</summary>
     public int[] Open { get; }
 
-    /// <summary>Plans the continuation at a site.</summary>
+    /// <summary>Plans the continuation at a site, to be optimised.</summary>
     /// <param name="code">The function.</param>
     /// <param name="site">The site.</param>
     /// <param name="isAside">Whether it is made in the background.</param>
@@ -47,7 +51,16 @@ internal sealed class ContinuationPoint
     public static ContinuationPoint? At(FunctionCode code, Site site, bool isAside)
     {
         int instructionsMax = site.Kind != SiteKind.Loop ? CallInstructionsMax : isAside ? AsideInstructionsMax : LoopInstructionsMax;
-        if (site.Kind is not (SiteKind.Loop or SiteKind.Call) || code.Instructions.Length > instructionsMax)
+        return code.Instructions.Length <= instructionsMax && At(code, site) is { IsInLoop: true } point && point.Instructions <= instructionsMax ? point : null;
+    }
+
+    /// <summary>Plans the continuation at a site, whatever its size.</summary>
+    /// <param name="code">The function.</param>
+    /// <param name="site">The site.</param>
+    /// <returns>Null where only the twin can be entered.</returns>
+    public static ContinuationPoint? At(FunctionCode code, Site site)
+    {
+        if (site.Kind is not (SiteKind.Loop or SiteKind.Call))
         {
             return null;
         }
@@ -74,7 +87,7 @@ internal sealed class ContinuationPoint
             }
         }
 
-        return isInLoop && instructions <= instructionsMax ? new ContinuationPoint(code, site, position, [.. open], instructions) : null;
+        return new ContinuationPoint(code, site, position, [.. open], instructions, isInLoop);
     }
 
     private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop

@@ -10,6 +10,9 @@ namespace Everheap.Vm.Compilation;
 /// </content>
 internal sealed partial class FunctionEmitter
 {
+    /// <summary>Instructions of a loop that are compiled with a continuation that is compiled in a hurry. A larger one has a continuation of its own, which several lead to.</summary>
+    private const int LoopInHurriedContinuationMax = 300;
+
     // While a whole copy of an open loop is emitted: the position of its end, and whether that was reached.
     private int _copyEnd = -1;
     private bool _isCopyEndReached;
@@ -23,12 +26,13 @@ internal sealed partial class FunctionEmitter
     /// <param name="point">The site.</param>
     /// <param name="sites">The function's sites.</param>
     /// <param name="il">Where to.</param>
+    /// <param name="isHurried">Whether it is compiled in a hurry, and counts (<see cref="Tiering"/>): then it ends at the heads of the loops that are open at the site, each of which has a continuation of its own.</param>
     /// <param name="isInShell">Whether it is a body in a <see cref="Shell"/>.</param>
-    public static void EmitContinuation(ModuleCompiler compiler, CodeType target, ContinuationPoint point, Site[] sites, ILGenerator il, bool isInShell)
+    public static void EmitContinuation(ModuleCompiler compiler, CodeType target, ContinuationPoint point, Site[] sites, ILGenerator il, bool isHurried, bool isInShell = false)
     {
         Liveness liveness = Liveness.Of(point.Code);
         var emitter = new FunctionEmitter(
-            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il, isHurried: false, isInShell);
+            compiler, target, point.Code, liveness, CodeForm.Continuation, AccessStyles.Choose(point.Code, liveness, compiler.Addressing), il, isHurried, isInShell);
         emitter._sites.AddRange(sites);
         emitter.EmitFrom(point);
     }
@@ -147,7 +151,7 @@ internal sealed partial class FunctionEmitter
         return EmitEnd(_code.EndOf[frame.Position], isReachable: false);
     }
 
-    // The iteration of an open loop ends. The loop itself is emitted, if there was a branch to it, and both go on behind it.
+    // The iteration of an open loop ends. The loop itself is emitted, if there was a branch to it, and both go on behind it. In a hurry, the loop is left to its own continuation.
     private int EndPartialLoop(int position, bool isReachable)
     {
         ControlFrame frame = _control[^1];
@@ -167,18 +171,34 @@ internal sealed partial class FunctionEmitter
 
             _il.MarkLabel(frame.Target);
             SetStack(frame.Height, frame.Parameters);
-            _begunGroups.Clear();
-            _testedGroups.Clear();
-            _markedGroups.Clear();
-            _copyEnd = position;
-            _isCopyEndReached = false;
-            EmitTo(position + 1, frame.Position);
-            _copyEnd = -1;
-            isReachable |= _isCopyEndReached;
+            if (_isHurried)
+            {
+                List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(frame.Position), _stack.Count);
+                int site = AddSite(SiteKind.Loop, _code.Instructions[frame.Position].Offset, saved.Select(entry => entry.Value), []);
+                EmitLeave(site, [.. saved.Select(entry => entry.Node)], LeftState.AtLoop);
+            }
+            else
+            {
+                isReachable |= EmitCopy(frame.Position, position);
+            }
+
             _il.MarkLabel(behind);
         }
 
         SetStack(frame.Height, frame.Results);
         return isReachable ? position + 1 : SkipUnreachable(position + 1);
+    }
+
+    // Whether the loop's end is reached.
+    private bool EmitCopy(int start, int end)
+    {
+        _begunGroups.Clear();
+        _testedGroups.Clear();
+        _markedGroups.Clear();
+        _copyEnd = end;
+        _isCopyEndReached = false;
+        EmitTo(end + 1, start);
+        _copyEnd = -1;
+        return _isCopyEndReached;
     }
 }

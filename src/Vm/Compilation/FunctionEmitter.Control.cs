@@ -22,8 +22,7 @@ internal sealed partial class FunctionEmitter
                     return EmitStripLoop(position, in instruction, strip);
                 }
 
-                OpenLoop(position, in instruction);
-                return position + 1;
+                return OpenLoop(position, in instruction) ? position + 1 : SkipUnreachable(position + 1);
             case Opcode.If:
                 Node condition = Pop();
                 LocalBuilder flag = Scratch(typeof(int));
@@ -124,7 +123,8 @@ internal sealed partial class FunctionEmitter
         return frame;
     }
 
-    private void OpenLoop(int position, in Instruction instruction)
+    // Whether its inside is to be emitted as well.
+    private bool OpenLoop(int position, in Instruction instruction)
     {
         ControlFrame frame = Open(position, in instruction, isLoop: true);
         Label resumed = _il.DefineLabel();
@@ -145,7 +145,8 @@ internal sealed partial class FunctionEmitter
         int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Select(entry => entry.Value), []);
         List<Node> nodes = [.. saved.Select(entry => entry.Node)];
         bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.At(_code, _sites[site], _isHurried) is not null;
-        if (isContinued && !_isHurried)
+        bool isElsewhere = _isHurried && _form == CodeForm.Continuation && !isEntered && _code.EndOf[position] - position > LoopInHurriedContinuationMax;
+        if (isElsewhere || (isContinued && !_isHurried))
         {
             // A twin goes no further than to the head of a loop: its own loops are slow.
             EmitLeave(site, nodes, LeftState.AtLoop);
@@ -173,6 +174,8 @@ internal sealed partial class FunctionEmitter
         {
             _il.MarkLabel(resumed);
         }
+
+        return !isElsewhere;
     }
 
     private int EmitElse(int position)

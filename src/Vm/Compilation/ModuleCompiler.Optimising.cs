@@ -131,7 +131,7 @@ internal sealed unsafe partial class ModuleCompiler
         ILGenerator il = isInShell ? Shell.Around(target, method, isFast ? code.Type.Parameters.Length : 0, code) : method.GetILGenerator();
         if (point is not null)
         {
-            FunctionEmitter.EmitContinuation(this, target, point, SitesOf(function), il, isInShell);
+            FunctionEmitter.EmitContinuation(this, target, point, SitesOf(function), il, isHurried: false, isInShell);
         }
         else
         {

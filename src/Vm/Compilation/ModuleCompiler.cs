@@ -26,6 +26,9 @@ internal sealed unsafe partial class ModuleCompiler
     /// <summary>Calls of a function that may have continuations; behind further ones it goes on in its twin. The loops of those that may have any are few.</summary>
     private const int CallContinuationsMax = 8;
 
+    /// <summary>Bytes of IL that a twin has for each byte of its function's body, roughly.</summary>
+    private const int TwinBytesPerBodyByte = 10;
+
     private readonly Lock _gate = new();
     private readonly CodeSpace _space = new();
     private readonly ModuleBuilder _builder;
@@ -34,6 +37,7 @@ internal sealed unsafe partial class ModuleCompiler
     private readonly Dictionary<int, byte[]?> _siteImages = [];
     private readonly Dictionary<(int Function, int Site), nint> _continuations = [];
     private readonly Dictionary<int, int> _callContinuations = [];
+    private readonly Dictionary<int, int> _hurriedBytes = [];
     private readonly HashSet<int> _largeCalled = [];
     private readonly int[] _signatures;
     private readonly TableEntry* _functions;
@@ -206,13 +210,13 @@ internal sealed unsafe partial class ModuleCompiler
         {
             if (!_continuations.TryGetValue((function, site), out nint entry))
             {
-                bool isEntry = SitesOf(function)[site].Kind == SiteKind.Entry;
-                if (IsTiered && !isEntry)
+                nint? own = SitesOf(function)[site].Kind == SiteKind.Entry ? EntranceOf(function) : IsTiered ? CompileInHurry(function, site) : CompileContinuation(function, site);
+                if (own is null && IsTiered)
                 {
                     return TwinEntryOf(function);
                 }
 
-                entry = isEntry ? EntranceOf(function) : CompileContinuation(function, site) ?? TwinEntryOf(function);
+                entry = own ?? TwinEntryOf(function);
                 _continuations.Add((function, site), entry);
             }
 
@@ -286,11 +290,30 @@ internal sealed unsafe partial class ModuleCompiler
         int bytes = 0;
         nint entry = CompileAlone("c", function, site, isHurried: false, (target, il) =>
         {
-            FunctionEmitter.EmitContinuation(this, target, point, sites, il, isInShell: false);
+            FunctionEmitter.EmitContinuation(this, target, point, sites, il, isHurried: false);
             bytes = il.ILOffset;
         });
         OptimiseLater(function, CodeForm.Continuation, site, bytes);
         return entry;
+    }
+
+    // A twin is compiled whole, for all of its sites. As long as those that a program is at take less, each is compiled alone: a capture is seldom where the last one was.
+    private nint? CompileInHurry(int function, int site)
+    {
+        int bytesBefore = _hurriedBytes.GetValueOrDefault(function);
+        Site[] sites = SitesOf(function);
+        if (_twins[function] != 0
+            || bytesBefore >= TwinBytesPerBodyByte * Module.BodyOf(function).Bytes
+            || ContinuationPoint.At(FunctionCode.Decode(Module, function), sites[site]) is not ContinuationPoint point)
+        {
+            return null;
+        }
+
+        return CompileAlone("h", function, site, isHurried: true, (target, il) =>
+        {
+            FunctionEmitter.EmitContinuation(this, target, point, sites, il, isHurried: true);
+            _hurriedBytes[function] = bytesBefore + il.ILOffset;
+        });
     }
 
     // A twin or continuation, in a type of its own. It calls the functions of its own chunk directly, as the fast form does.
