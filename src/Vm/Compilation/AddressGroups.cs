@@ -36,10 +36,10 @@ internal sealed class AddressGroups
     public static AddressGroups Of(FunctionCode code, IReadOnlyList<AddressEvent> events, GroupRules rules, Func<AddressEvent, bool>? isLeftOut = null)
     {
         var groups = new AddressGroups(code, rules);
-        int[] calls = [.. events.Where(groups.IsCall).Select(met => met.Position)];
+        int[] calls = rules.EndsAtCalls ? [.. events.Where(met => groups.IsCall(in met)).Select(met => met.Position)] : [];
         foreach (AddressEvent met in events)
         {
-            if (met.Kind == AddressEventKind.Access && !groups.IsCall(met))
+            if (met.Kind == AddressEventKind.Access && !groups.IsCall(in met))
             {
                 bool isStore = MemoryAccess.IsStore(code.Instructions[met.Position].Opcode);
                 if ((isStore || !rules.OnlyStores) && isLeftOut?.Invoke(met) != true)
@@ -49,7 +49,7 @@ internal sealed class AddressGroups
             }
             else
             {
-                groups.Pass(met, calls);
+                groups.Pass(in met, calls);
             }
         }
 
@@ -63,18 +63,22 @@ internal sealed class AddressGroups
     public AddressMember MemberAt(int position) => _memberOf[position];
 
     // Where calls matter, an access that may straddle two pages is made by a call if it does.
-    private bool IsCall(AddressEvent met)
+    private bool IsCall(in AddressEvent met)
     {
+        if (met.Kind != AddressEventKind.Access || !_rules.EndsAtCalls)
+        {
+            return met.Kind == AddressEventKind.Call;
+        }
+
         ref readonly Instruction instruction = ref _code.Instructions[met.Position];
-        return met.Kind == AddressEventKind.Call
-            || (met.Kind == AddressEventKind.Access && _rules.EndsAtCalls && 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size);
+        return 1 << instruction.AlignmentExponent < MemoryAccess.Of(instruction.Opcode).Size;
     }
 
-    private void Pass(AddressEvent met, int[] calls)
+    private void Pass(in AddressEvent met, int[] calls)
     {
         _line++;
         _groupsInLine = 0;
-        if (IsCall(met))
+        if (IsCall(in met))
         {
             _calls++;
             _groups = _rules.EndsAtCalls ? 0 : _groups;

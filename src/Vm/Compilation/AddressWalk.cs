@@ -53,22 +53,32 @@ internal sealed class AddressWalk
     private readonly FunctionCode _code;
     private readonly List<AddressEvent> _events = [];
     private readonly List<AddressValue> _stack = [];
-    private readonly Dictionary<int, AddressValue> _locals = [];
+
+    // By local; one that has not been met has no value yet.
+    private readonly AddressValue?[] _locals;
     private readonly Dictionary<int, AddressValue> _globals = [];
     private readonly Dictionary<AddressDefinition, int> _numbers = [];
     private readonly Dictionary<int, AddressDefinition> _definitions = [];
     private readonly Dictionary<int, StripLoop> _strips = [];
     private readonly bool _isPaged;
+    private readonly bool _findsStrips;
     private readonly List<(int Local, AddressValue Before)> _assignments = [];
     private readonly List<(int Position, int Assignments)> _scopes = [];
+
+    // For each local, the last of the scopes at whose end it got a new number.
+    private readonly int[] _endedAt;
+    private int _ends;
     private int _lastNumber;
     private int _steps;
     private StripFinder? _finder;
 
-    private AddressWalk(FunctionCode code, bool isPaged)
+    private AddressWalk(FunctionCode code, bool isPaged, bool findsStrips)
     {
         _code = code;
         _isPaged = isPaged;
+        _findsStrips = findsStrips;
+        _locals = new AddressValue?[code.Locals.Length];
+        _endedAt = new int[code.Locals.Length];
     }
 
     /// <summary>What it meets, in the order of the code.</summary>
@@ -80,10 +90,11 @@ internal sealed class AddressWalk
     /// <summary>Walks over a function.</summary>
     /// <param name="code">The function, which accesses memory 0.</param>
     /// <param name="isPaged">Whether the memory is reached by pages.</param>
+    /// <param name="findsStrips">Whether it looks for loops that can go by strips.</param>
     /// <returns>Null where nothing is known: it gave up, or memory 0 has addresses of 64 bits.</returns>
-    public static AddressWalk? Over(FunctionCode code, bool isPaged)
+    public static AddressWalk? Over(FunctionCode code, bool isPaged, bool findsStrips)
     {
-        var walk = new AddressWalk(code, isPaged);
+        var walk = new AddressWalk(code, isPaged, findsStrips);
         return !code.Module.Memories[0].Is64 && walk.Run() ? walk : null;
     }
 
@@ -157,7 +168,7 @@ internal sealed class AddressWalk
                 }
             }
 
-            _finder = StripFinder.Begin(_code, position, _definitions, ValueOf);
+            _finder = _findsStrips ? StripFinder.Begin(_code, position, _definitions, ValueOf) : null;
         }
     }
 
@@ -200,13 +211,17 @@ internal sealed class AddressWalk
         // A loop is left at its end alone; the end of a block or an if is reached from elsewhere, too.
         if (opening.Opcode != Opcode.Loop)
         {
-            foreach (int local in _assignments[assignments..].Select(assignment => assignment.Local).Distinct().ToArray())
+            _ends++;
+            int assignmentsEnd = _assignments.Count;
+            for (int index = assignments; index < assignmentsEnd; index++, _steps++)
             {
-                Assign(local, Unknown(ulong.MaxValue));
-                _steps++;
+                int local = _assignments[index].Local;
+                if (_endedAt[local] != _ends)
+                {
+                    _endedAt[local] = _ends;
+                    Assign(local, Unknown(ulong.MaxValue));
+                }
             }
-
-            _steps += _assignments.Count - assignments;
         }
 
         _stack.Clear();
@@ -255,7 +270,7 @@ internal sealed class AddressWalk
                     break;
                 }
 
-                _stack.Add(_locals[instruction.Index]);
+                _stack.Add(assigned);
                 break;
             case Opcode.GlobalGet:
                 if (!_globals.TryGetValue(instruction.Index, out AddressValue global))
@@ -394,13 +409,7 @@ internal sealed class AddressWalk
 
     private AddressValue ValueOf(int local)
     {
-        if (!_locals.TryGetValue(local, out AddressValue value))
-        {
-            value = local < _code.Type.Parameters.Length ? Unknown(ulong.MaxValue) : Constant(0);
-            _locals.Add(local, value);
-        }
-
-        return value;
+        return _locals[local] ??= local < _code.Type.Parameters.Length ? Unknown(ulong.MaxValue) : Constant(0);
     }
 
     private void Assign(int local, AddressValue value)

@@ -80,7 +80,13 @@ internal sealed class CodeType
     /// <summary>The method that saves a record of values of the given types.</summary>
     public MethodInfo SaverOf(Type[] types)
     {
-        string key = string.Concat(types.Select(type => type == typeof(int) ? 'i' : type == typeof(long) ? 'l' : type == typeof(float) ? 'f' : type == typeof(double) ? 'd' : 'v'));
+        string key = string.Create(types.Length, types, static (letters, all) =>
+        {
+            for (int index = 0; index < letters.Length; index++)
+            {
+                letters[index] = all[index] == typeof(int) ? 'i' : all[index] == typeof(long) ? 'l' : all[index] == typeof(float) ? 'f' : all[index] == typeof(double) ? 'd' : 'v';
+            }
+        });
         if (_savers.TryGetValue(key, out MethodBuilder? saver))
         {
             return saver;
@@ -97,11 +103,11 @@ internal sealed class CodeType
 
         il.Emit(OpCodes.Ldc_I4, types.Sum(type => ValueTypeOf(type).Units));
         il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
-        il.Emit(OpCodes.Stloc, values);
+        il.StoreLocal(values);
         int offset = 0;
         for (int index = 0; index < types.Length; index++)
         {
-            il.Emit(OpCodes.Ldloc, values);
+            il.LoadLocal(values);
             il.Emit(OpCodes.Ldc_I4, offset);
             il.Emit(OpCodes.Add);
             il.Emit(OpCodes.Ldarg, (short)(index + 4));
@@ -114,6 +120,7 @@ internal sealed class CodeType
         return saver;
     }
 
-    private static ValType ValueTypeOf(Type type) =>
+    /// <summary>The value type that a type of the IL stands for; references are numbers.</summary>
+    public static ValType ValueTypeOf(Type type) =>
         type == typeof(int) ? ValType.I32 : type == typeof(long) ? ValType.I64 : type == typeof(float) ? ValType.F32 : type == typeof(double) ? ValType.F64 : ValType.V128;
 }

@@ -28,6 +28,10 @@ internal sealed class ContiguousPlan
         if (events is not null)
         {
             _bounds = AddressGroups.Of(code, events, BoundsRules, IsWithin);
+            if (code.StoreCount == 0)
+            {
+                return;
+            }
 
             // What is marked at the head must be tested before it. So that is what stores must share: the group that they are tested with, or that they need no test.
             _marks = AddressGroups.Of(

@@ -54,6 +54,17 @@ internal sealed class ContinuationPoint
         return code.Instructions.Length <= instructionsMax && At(code, site) is { IsInLoop: true } point && point.Instructions <= instructionsMax ? point : null;
     }
 
+    /// <summary>Whether there is a continuation at a loop, for one that knows what is open there.</summary>
+    /// <param name="code">The function.</param>
+    /// <param name="position">The loop.</param>
+    /// <param name="around">The positions of the blocks, loops, ifs and tries around it.</param>
+    /// <param name="isAside">Whether it is made in the background.</param>
+    public static bool IsAtLoop(FunctionCode code, int position, IEnumerable<int> around, bool isAside)
+    {
+        int instructionsMax = isAside ? AsideInstructionsMax : LoopInstructionsMax;
+        return code.Instructions.Length <= instructionsMax && InstructionsFrom(code, position, around) <= instructionsMax;
+    }
+
     /// <summary>Plans the continuation at a site, whatever its size.</summary>
     /// <param name="code">The function.</param>
     /// <param name="site">The site.</param>
@@ -72,22 +83,29 @@ internal sealed class ContinuationPoint
         }
 
         var open = new List<int>();
-        long instructions = code.Instructions.Length - position;
-        bool isInLoop = site.Kind == SiteKind.Loop;
         for (int start = 0; start < position; start++)
         {
             if (code.Instructions[start].Opcode.OpensBlock && code.EndOf[start] > position)
             {
                 open.Add(start);
-                if (code.Instructions[start].Opcode == Opcode.Loop)
-                {
-                    isInLoop = true;
-                    instructions += code.EndOf[start] - start;
-                }
             }
         }
 
+        bool isInLoop = site.Kind == SiteKind.Loop || open.Exists(start => code.Instructions[start].Opcode == Opcode.Loop);
+        long instructions = InstructionsFrom(code, position, open);
         return new ContinuationPoint(code, site, position, [.. open], instructions, isInLoop);
+    }
+
+    // With the copies of the loops that are open.
+    private static long InstructionsFrom(FunctionCode code, int position, IEnumerable<int> around)
+    {
+        long instructions = code.Instructions.Length - position;
+        foreach (int start in around)
+        {
+            instructions += code.Instructions[start].Opcode == Opcode.Loop ? code.EndOf[start] - start : 0;
+        }
+
+        return instructions;
     }
 
     private static bool IsOf(SiteKind kind, Opcode opcode) => kind == SiteKind.Loop

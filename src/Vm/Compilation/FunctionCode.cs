@@ -1,3 +1,4 @@
+using System.Buffers;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
@@ -68,16 +69,37 @@ internal sealed class FunctionCode
     public static FunctionCode Decode(Module module, int functionIndex)
     {
         FunctionBody body = module.BodyOf(functionIndex);
-        var instructions = new List<Instruction>(body.Bytes / 2);
-        var reader = new InstructionReader(module.Bytes.Span, body.Start, body.End);
-        while (reader.Read(out Instruction instruction))
-        {
-            instructions.Add(instruction);
-        }
-
-        var code = new FunctionCode(module, functionIndex, body, [.. instructions]);
+        var code = new FunctionCode(module, functionIndex, body, ReadInstructions(module, body));
         code.Scan();
         return code;
+    }
+
+    // Through a buffer that is kept: as garbage, those of large functions would make the collector run.
+    private static Instruction[] ReadInstructions(Module module, FunctionBody body)
+    {
+        Instruction[] buffer = ArrayPool<Instruction>.Shared.Rent((body.Bytes / 2) + 1);
+        int count = 0;
+        try
+        {
+            var reader = new InstructionReader(module.Bytes.Span, body.Start, body.End);
+            while (reader.Read(out buffer[count]))
+            {
+                if (++count == buffer.Length)
+                {
+                    Instruction[] larger = ArrayPool<Instruction>.Shared.Rent(buffer.Length * 2);
+                    buffer.CopyTo(larger, 0);
+                    ArrayPool<Instruction>.Shared.Return(buffer, clearArray: true);
+                    buffer = larger;
+                }
+            }
+
+            return buffer[..count];
+        }
+        finally
+        {
+            buffer.AsSpan(0, count).Clear();
+            ArrayPool<Instruction>.Shared.Return(buffer);
+        }
     }
 
     private void Scan()

@@ -93,27 +93,22 @@ internal sealed partial class FunctionEmitter
         MaterialiseTrees();
         Label again = _il.DefineLabel();
         _il.MarkLabel(again);
-        List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Select(entry => entry.Value), []);
-        List<Node> nodes = [.. saved.Select(entry => entry.Node)];
-        EmitPoll(() =>
-        {
-            EmitSave(site, SiteKind.Loop, 0, nodes);
-            EmitDefaultReturn();
-        });
+        SavedValues saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
+        int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Values, []);
+        EmitPoll(() => EmitSaveAt(site, SiteKind.Loop, 0, saved));
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => entry.Node));
+            AddEntry(site, resumed, saved.Nodes);
             _il.MarkLabel(resumed);
         }
 
         int time = _stack.Count - 1;
         LocalBuilder result = Scratch(typeof(int));
         EmitAtomicOperation(in instruction, 2);
-        _il.Emit(OpCodes.Stloc, result);
+        _il.StoreLocal(result);
         EmitTrapCheck();
-        _il.Emit(OpCodes.Ldloc, result);
+        _il.LoadLocal(result);
         EmitInt(0);
         EmitAside(OpCodes.Blt, () =>
         {
@@ -123,7 +118,7 @@ internal sealed partial class FunctionEmitter
             Store(SlotLocal(time, ValType.I64));
             _il.Emit(OpCodes.Br, again);
         });
-        _il.Emit(OpCodes.Ldloc, result);
+        _il.LoadLocal(result);
         Store(SlotLocal(depth, ValType.I32));
         Push(Node.Slot(ValType.I32, depth));
     }

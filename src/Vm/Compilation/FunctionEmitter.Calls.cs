@@ -36,29 +36,29 @@ internal sealed partial class FunctionEmitter
         LocalBuilder index = Scratch(IlType(element.Type));
         LocalBuilder entry = Scratch(typeof(nint));
         EmitNode(element);
-        _il.Emit(OpCodes.Stloc, index);
+        _il.StoreLocal(index);
 
         EmitTable(instruction.Index2);
-        _il.Emit(OpCodes.Stloc, entry);
-        _il.Emit(OpCodes.Ldloc, index);
+        _il.StoreLocal(entry);
+        _il.LoadLocal(index);
         EmitWiden(element.Type);
-        _il.Emit(OpCodes.Ldloc, entry);
+        _il.LoadLocal(entry);
         EmitInt(sizeof(long));
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I8);
         EmitTrapUnless(OpCodes.Blt_Un, TrapKind.UndefinedElement, offset);
 
-        _il.Emit(OpCodes.Ldloc, entry);
+        _il.LoadLocal(entry);
         _il.Emit(OpCodes.Ldind_I);
-        _il.Emit(OpCodes.Ldloc, index);
+        _il.LoadLocal(index);
         EmitWiden(element.Type);
         EmitInt(4);
         _il.Emit(OpCodes.Shl);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, entry);
+        _il.StoreLocal(entry);
 
-        _il.Emit(OpCodes.Ldloc, entry);
+        _il.LoadLocal(entry);
         EmitInt(sizeof(long));
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I4);
@@ -68,7 +68,7 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Ldarg_0);
             EmitInt(_code.FunctionIndex);
             EmitInt(offset);
-            _il.Emit(OpCodes.Ldloc, entry);
+            _il.LoadLocal(entry);
             _il.Emit(OpCodes.Call, RuntimeMethods.TrapIndirectCall);
             EmitDefaultReturn();
         });
@@ -100,7 +100,7 @@ internal sealed partial class FunctionEmitter
 
         LocalBuilder entry = Scratch(typeof(nint));
         CodeType.EmitEntryOf(_il, function);
-        _il.Emit(OpCodes.Stloc, entry);
+        _il.StoreLocal(entry);
         EmitCallOf(entry, _module.FunctionTypeOf(function), isTail);
     }
 
@@ -108,8 +108,8 @@ internal sealed partial class FunctionEmitter
     private void EmitCallOf(LocalBuilder entry, FunctionType type, bool isTail = false)
     {
         _il.Emit(OpCodes.Ldarg_0);
-        ContextFields.Callee.EmitStore(_il, to => to.Emit(OpCodes.Ldloc, entry));
-        _il.Emit(OpCodes.Ldloc, entry);
+        ContextFields.Callee.EmitStore(_il, to => to.LoadLocal(entry));
+        _il.LoadLocal(entry);
         _il.Emit(OpCodes.Ldind_I);
         if (isTail)
         {
@@ -149,8 +149,8 @@ internal sealed partial class FunctionEmitter
             Store(SlotLocal(height, results[0]));
         }
 
-        List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), height);
-        int site = AddSite(SiteKind.Call, offset, saved.Select(entry => entry.Value), results);
+        SavedValues saved = StoredValues(_liveness.AliveAt(position), height);
+        int site = AddSite(SiteKind.Call, offset, saved.Values, results);
         EmitPoll(() =>
         {
             if (UseHandler() is Label handler)
@@ -158,14 +158,13 @@ internal sealed partial class FunctionEmitter
                 EmitBranchIfThrowing(handler);
             }
 
-            if (results.Length > 0)
+            if (results.Length > 0 && !_isHurried)
             {
                 int first = 0;
                 EmitStoreSlot(ref first, results[0], Node.Slot(results[0], height));
             }
 
-            EmitSave(site, SiteKind.Call, ValTypes.UnitsOf(results), [.. saved.Select(entry => entry.Node)]);
-            EmitDefaultReturn();
+            EmitSaveAt(site, SiteKind.Call, ValTypes.UnitsOf(results), saved);
         });
 
         int unit = results.Length > 0 ? results[0].Units : 0;
@@ -182,7 +181,7 @@ internal sealed partial class FunctionEmitter
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => entry.Node), () =>
+            AddEntry(site, resumed, saved.Nodes, () =>
             {
                 int from = 0;
                 for (int index = 0; index < results.Length; index++)

@@ -28,13 +28,13 @@ internal sealed partial class FunctionEmitter
         _memory = _il.DeclareLocal(typeof(nint));
         _il.Emit(OpCodes.Ldarg_0);
         ContextFields.MemoryBase.EmitLoad(_il);
-        _il.Emit(OpCodes.Stloc, _memory);
+        _il.StoreLocal(_memory);
         if (_code.StoreCount > 0 && MarksStores)
         {
             _dirtyMap = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
             ContextFields.DirtyMap.EmitLoad(_il);
-            _il.Emit(OpCodes.Stloc, _dirtyMap);
+            _il.StoreLocal(_dirtyMap);
         }
     }
 
@@ -119,7 +119,7 @@ internal sealed partial class FunctionEmitter
         }
 
         EmitEffectiveAddress(address, 0);
-        _il.Emit(OpCodes.Stloc, lineBase ?? AddressLocal);
+        _il.StoreLocal(lineBase ?? AddressLocal);
         return new EffectiveAddress(lineBase ?? AddressLocal, instruction.Immediate);
     }
 
@@ -148,23 +148,23 @@ internal sealed partial class FunctionEmitter
     private void EmitWideTest(AddressGroup group, in Instruction instruction, int addressDepth)
     {
         MaterialiseTrees();
-        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(group.Head), _stack.Count);
-        int site = AddSite(SiteKind.Access, instruction.Offset, saved.Select(entry => entry.Value), []);
+        SavedValues saved = PassingValues(_liveness.AliveAt(group.Head), _stack.Count);
+        int site = AddSite(SiteKind.Access, instruction.Offset, saved.Values, []);
         if (_form == CodeForm.Twin)
         {
             Label resumed = _il.DefineLabel();
-            AddEntry(site, resumed, saved.Select(entry => entry.Node));
+            AddEntry(site, resumed, saved.Nodes);
             _il.MarkLabel(resumed);
             return;
         }
 
         _testedGroups.Remove(group);
-        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        SavedValues passing = PassingValuesOf(site, saved);
         LocalBuilder head = EmitPlace(group.Head, _stack[addressDepth], in instruction).Base;
         Label fails = _il.DefineLabel();
         if (group.Lowest < 0)
         {
-            _il.Emit(OpCodes.Ldloc, head);
+            _il.LoadLocal(head);
             EmitLong(-group.Lowest);
             _il.Emit(OpCodes.Blt, fails);
         }
@@ -173,7 +173,7 @@ internal sealed partial class FunctionEmitter
         EmitUnless(OpCodes.Ble, () =>
         {
             _il.MarkLabel(fails);
-            EmitLeave(site, [.. passing.Select(entry => entry.Node)]);
+            EmitLeave(site, passing);
         });
     }
 
@@ -187,32 +187,21 @@ internal sealed partial class FunctionEmitter
     private void EmitLastComparison(LocalBuilder address, long end)
     {
         int size = end >= VectorBytes ? VectorBytes : end >= 8 ? 8 : end >= 4 ? 4 : end >= 2 ? 2 : 1;
-        _il.Emit(OpCodes.Ldloc, address);
-        if (end > size)
-        {
-            EmitLong(end - size);
-            _il.Emit(OpCodes.Add);
-        }
-
+        _il.LoadLocal(address);
+        EmitOffset(Math.Max(end - size, 0));
         _il.Emit(OpCodes.Ldarg_0);
         ContextFields.Last[int.Log2(size)].EmitLoad(_il);
     }
 
-    private void EmitContiguousAddress(EffectiveAddress place) => EmitContiguousAddress(() => _il.Emit(OpCodes.Ldloc, place.Base), place.Offset);
+    private void EmitContiguousAddress(EffectiveAddress place) => EmitContiguousAddress(() => _il.LoadLocal(place.Base), place.Offset);
 
     // The memory's base comes first and the offset last, as the processor adds them.
     private void EmitContiguousAddress(Action address, long offset)
     {
-        _il.Emit(OpCodes.Ldloc, _memory!);
+        _il.LoadLocal(_memory!);
         address();
-        _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
-        if (offset != 0)
-        {
-            EmitLong(offset);
-            _il.Emit(OpCodes.Conv_I);
-            _il.Emit(OpCodes.Add);
-        }
+        EmitOffset(offset);
     }
 
     // Marks the pages of a store, or of its whole group, if it is the first. The twin is entered behind heads, so there each store marks its own.
@@ -253,13 +242,12 @@ internal sealed partial class FunctionEmitter
 
     private void EmitMark(EffectiveAddress place)
     {
-        _il.Emit(OpCodes.Ldloc, _dirtyMap!);
-        _il.Emit(OpCodes.Ldloc, place.Base);
+        _il.LoadLocal(_dirtyMap!);
+        _il.LoadLocal(place.Base);
         EmitOffset(place.Offset);
 
         EmitInt(TranslationWindow.PageShift);
         _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
         EmitInt(1);
         _il.Emit(OpCodes.Stind_I1);

@@ -38,7 +38,7 @@ internal sealed partial class FunctionEmitter
     }
 
     // Counts a round of a loop, and goes on in the continuation that there may be for it.
-    private void EmitCountedRound(int site, List<Node>? values)
+    private void EmitCountedRound(int site, SavedValues? values)
     {
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(_code.FunctionIndex);
@@ -75,6 +75,7 @@ internal sealed partial class FunctionEmitter
         }
 
         EmitColdBlocks();
+        EmitSharedBlocks();
     }
 
     // The values come from the record that the continuation is entered with; the results of a call, from the context.
@@ -82,7 +83,7 @@ internal sealed partial class FunctionEmitter
     {
         _record = _il.DeclareLocal(typeof(nint));
         EmitRecordAddress(_il);
-        _il.Emit(OpCodes.Stloc, _record);
+        _il.StoreLocal(_record);
         for (int index = 0; index < point.Site.Values.Length; index++)
         {
             SiteValue value = point.Site.Values[index];
@@ -173,9 +174,9 @@ internal sealed partial class FunctionEmitter
             SetStack(frame.Height, frame.Parameters);
             if (_isHurried)
             {
-                List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(frame.Position), _stack.Count);
-                int site = AddSite(SiteKind.Loop, _code.Instructions[frame.Position].Offset, saved.Select(entry => entry.Value), []);
-                EmitLeave(site, [.. saved.Select(entry => entry.Node)], LeftState.AtLoop);
+                SavedValues saved = StoredValues(_liveness.AliveAt(frame.Position), _stack.Count);
+                int site = AddSite(SiteKind.Loop, _code.Instructions[frame.Position].Offset, saved.Values, []);
+                EmitLeave(site, saved, LeftState.AtLoop);
             }
             else
             {

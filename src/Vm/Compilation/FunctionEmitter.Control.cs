@@ -30,9 +30,9 @@ internal sealed partial class FunctionEmitter
                 if (isStored)
                 {
                     EmitTested(condition);
-                    _il.Emit(OpCodes.Stloc, flag);
+                    _il.StoreLocal(flag);
                     MaterialiseAll();
-                    _il.Emit(OpCodes.Ldloc, flag);
+                    _il.LoadLocal(flag);
                 }
                 else
                 {
@@ -141,33 +141,28 @@ internal sealed partial class FunctionEmitter
             BeginTwinLoop(frame.Target);
         }
 
-        List<(SiteValue Value, Node Node)> saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Select(entry => entry.Value), []);
-        List<Node> nodes = [.. saved.Select(entry => entry.Node)];
-        bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.At(_code, _sites[site], _isHurried) is not null;
+        SavedValues saved = StoredValues(_liveness.AliveAt(position), _stack.Count);
+        int site = AddSite(SiteKind.Loop, instruction.Offset, saved.Values, []);
+        bool isContinued = (_form == CodeForm.Twin || _isHurried) && ContinuationPoint.IsAtLoop(_code, position, _control[1..^1].Select(frame => frame.Position), _isHurried);
         bool isElsewhere = _isHurried && _form == CodeForm.Continuation && !isEntered && _code.EndOf[position] - position > LoopInHurriedContinuationMax;
         if (isElsewhere || (isContinued && !_isHurried))
         {
             // A twin goes no further than to the head of a loop: its own loops are slow.
-            EmitLeave(site, nodes, LeftState.AtLoop);
+            EmitLeave(site, saved, LeftState.AtLoop);
         }
         else
         {
             if (_isHurried)
             {
-                EmitCountedRound(site, isContinued ? nodes : null);
+                EmitCountedRound(site, isContinued ? saved : null);
             }
 
-            EmitPoll(() =>
-            {
-                EmitSave(site, SiteKind.Loop, 0, nodes);
-                EmitDefaultReturn();
-            });
+            EmitPoll(() => EmitSaveAt(site, SiteKind.Loop, 0, saved));
         }
 
         if (_form == CodeForm.Twin)
         {
-            AddEntry(site, resumed, saved.Select(entry => entry.Node));
+            AddEntry(site, resumed, saved.Nodes);
         }
 
         if (_form == CodeForm.Twin || isEntered)
@@ -395,14 +390,14 @@ internal sealed partial class FunctionEmitter
         // The values are used on both ways.
         LocalBuilder flag = Scratch(IlType(condition.Type));
         EmitTested(condition);
-        _il.Emit(OpCodes.Stloc, flag);
+        _il.StoreLocal(flag);
         for (int position = _stack.Count - frame.BranchTypes.Length; position < _stack.Count; position++)
         {
             Materialise(position);
         }
 
         Label skip = _il.DefineLabel();
-        _il.Emit(OpCodes.Ldloc, flag);
+        _il.LoadLocal(flag);
         _il.Emit(fails, skip);
         EmitBranch(depth);
         _il.MarkLabel(skip);
@@ -414,7 +409,7 @@ internal sealed partial class FunctionEmitter
         int carried = FrameAt(depths[^1]).BranchTypes.Length;
         LocalBuilder flag = Scratch(typeof(int));
         EmitTested(index);
-        _il.Emit(OpCodes.Stloc, flag);
+        _il.StoreLocal(flag);
         for (int position = _stack.Count - carried; position < _stack.Count; position++)
         {
             Materialise(position);
@@ -440,7 +435,7 @@ internal sealed partial class FunctionEmitter
         // The writer of assemblies refuses a switch without targets.
         if (labels.Length > 1)
         {
-            _il.Emit(OpCodes.Ldloc, flag);
+            _il.LoadLocal(flag);
             _il.Emit(OpCodes.Switch, labels[..^1]);
         }
 
@@ -476,9 +471,20 @@ internal sealed partial class FunctionEmitter
 
     private void EmitTrap(TrapKind kind, int offset)
     {
+        if (_isHurried)
+        {
+            EmitSharedTrap(kind, offset);
+            return;
+        }
+
+        EmitTrap(kind, () => EmitInt(offset));
+    }
+
+    private void EmitTrap(TrapKind kind, Action offset)
+    {
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(_code.FunctionIndex);
-        EmitInt(offset);
+        offset();
         EmitInt((int)kind);
         _il.Emit(OpCodes.Call, RuntimeMethods.Trap);
         EmitDefaultReturn();

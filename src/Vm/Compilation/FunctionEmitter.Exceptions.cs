@@ -116,7 +116,7 @@ internal sealed partial class FunctionEmitter
 
     private void PushCaught(LocalBuilder reference)
     {
-        _il.Emit(OpCodes.Ldloc, reference);
+        _il.LoadLocal(reference);
         Store(SlotLocal(_stack.Count, ValType.ExnRef));
         Push(Node.Slot(ValType.ExnRef, _stack.Count));
     }
@@ -139,7 +139,7 @@ internal sealed partial class FunctionEmitter
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(keep is null ? 0 : 1);
         _il.Emit(OpCodes.Call, RuntimeMethods.Catch);
-        _il.Emit(OpCodes.Stloc, reference);
+        _il.StoreLocal(reference);
         int unit = 0;
         foreach (ValType type in tag >= 0 ? _module.Tags[tag].Type.Parameters : [])
         {
@@ -176,7 +176,7 @@ internal sealed partial class FunctionEmitter
         bool isThrownAgain = _code.CaughtLocalOf.TryGetValue(position, out int caught);
         EmitTake(tag, isThrownAgain ? reference =>
         {
-            _il.Emit(OpCodes.Ldloc, reference);
+            _il.LoadLocal(reference);
             StoreLocal(caught);
         }
         : null);

@@ -23,23 +23,23 @@ internal sealed partial class FunctionEmitter
         if (!IsWide(instruction.Index))
         {
             EmitEffectiveAddress(address, instruction.Immediate);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            _il.StoreLocal(AddressLocal);
             return;
         }
 
         EmitNode(address);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.StoreLocal(AddressLocal);
+        _il.LoadLocal(AddressLocal);
         EmitLong(AddressEnd);
         EmitTrapUnless(OpCodes.Blt_Un, TrapKind.OutOfBoundsMemory, instruction.Offset);
         if (instruction.Immediate != 0)
         {
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
+            _il.LoadLocal(AddressLocal);
 
             // One that is far outside is made smaller, with the same alignment.
             EmitLong((ulong)instruction.Immediate < AddressEnd ? instruction.Immediate : AddressEnd | (instruction.Immediate & (sizeof(ulong) - 1)));
             _il.Emit(OpCodes.Add);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            _il.StoreLocal(AddressLocal);
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed partial class FunctionEmitter
     {
         _il.Emit(OpCodes.Ldarg_0);
         EmitInt(instruction.Index);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(AddressLocal);
     }
 
     private void EmitFarTail(int offset)

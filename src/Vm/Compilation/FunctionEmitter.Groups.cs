@@ -57,26 +57,26 @@ internal sealed partial class FunctionEmitter
     {
         Label fails = _il.DefineLabel();
         EmitEffectiveAddress(address, 0);
-        _il.Emit(OpCodes.Stloc, AddressLocal);
+        _il.StoreLocal(AddressLocal);
         if (group.Lowest < 0)
         {
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
+            _il.LoadLocal(AddressLocal);
             EmitLong(-group.Lowest);
             _il.Emit(OpCodes.Blt, fails);
         }
 
         if (group.First != 0)
         {
-            _il.Emit(OpCodes.Ldloc, AddressLocal);
+            _il.LoadLocal(AddressLocal);
             EmitLong(group.First);
             _il.Emit(OpCodes.Add);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            _il.StoreLocal(AddressLocal);
         }
 
         EmitEntry(group.HasStore ? TranslationWindow.StoreTableDistance : 0);
         EmitPlaceInPage(new EffectiveAddress(AddressLocal, 0), (int)group.Span);
         _il.Emit(OpCodes.Bgt, fails);
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        _il.LoadLocal(EntryLocal);
         EmitAside(OpCodes.Brfalse, () =>
         {
             _il.MarkLabel(fails);
@@ -84,8 +84,8 @@ internal sealed partial class FunctionEmitter
             Store(groupBase);
             alone();
         });
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(EntryLocal);
+        _il.LoadLocal(AddressLocal);
         _il.Emit(OpCodes.Add);
         Store(groupBase);
     }

@@ -60,7 +60,7 @@ internal sealed partial class FunctionEmitter
                 () =>
                 {
                     EmitEffectiveAddress(address, instructionOffset);
-                    _il.Emit(OpCodes.Stloc, AddressLocal);
+                    _il.StoreLocal(AddressLocal);
                     EmitTranslation(0, miss, access.Size);
                     EmitIndirectLoad(access, result);
                     _il.Emit(OpCodes.Br, loaded);
@@ -87,7 +87,7 @@ internal sealed partial class FunctionEmitter
         }
         else if (_style == AccessStyle.Called)
         {
-            EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
+            EmitLoadCall(() => _il.LoadLocal(AddressLocal), access, result, offset);
         }
         else if (IsContiguous)
         {
@@ -164,7 +164,7 @@ internal sealed partial class FunctionEmitter
                 () =>
                 {
                     EmitEffectiveAddress(address, instructionOffset);
-                    _il.Emit(OpCodes.Stloc, AddressLocal);
+                    _il.StoreLocal(AddressLocal);
                     EmitTranslation(TranslationWindow.StoreTableDistance, miss, access.Size);
                     EmitNode(value);
                     EmitIndirectStore(access);
@@ -175,7 +175,7 @@ internal sealed partial class FunctionEmitter
         {
             // The address may read the slot that the value is about to be computed into, so the address comes first.
             EmitEffectiveAddress(address, instruction.Immediate);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            _il.StoreLocal(AddressLocal);
             value = Reusable(value, _stack.Count + 1);
             bool isAligned = 1 << instruction.AlignmentExponent >= access.Size;
             if (!isAligned)
@@ -249,7 +249,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitLowBits(EffectiveAddress place, int mask)
     {
-        _il.Emit(OpCodes.Ldloc, place.Base);
+        _il.LoadLocal(place.Base);
         _il.Emit(OpCodes.Conv_I4);
         if ((place.Offset & mask) != 0)
         {

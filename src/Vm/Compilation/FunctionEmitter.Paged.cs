@@ -26,14 +26,14 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Brtrue, misses);
         }
 
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        _il.LoadLocal(EntryLocal);
         EmitUnless(OpCodes.Brtrue, () =>
         {
             _il.MarkLabel(misses);
             miss();
         });
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(EntryLocal);
+        _il.LoadLocal(AddressLocal);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Conv_I);
     }
@@ -41,8 +41,8 @@ internal sealed partial class FunctionEmitter
     // Loads the entry of the address's page.
     private void EmitEntry(long tableDistance)
     {
-        _il.Emit(OpCodes.Ldloc, _table!);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(_table!);
+        _il.LoadLocal(AddressLocal);
         EmitInt(TranslationWindow.PageShift);
         _il.Emit(OpCodes.Shr_Un);
         EmitInt(3);
@@ -56,7 +56,7 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Stloc, EntryLocal);
+        _il.StoreLocal(EntryLocal);
     }
 
     private void EmitStraddleTest(int size, Action straddles)
@@ -73,15 +73,15 @@ internal sealed partial class FunctionEmitter
             return () => EmitRejoiningLoad(access, result, offset, loaded);
         }
 
-        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
+        SavedValues saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
+        int site = AddSite(SiteKind.Access, offset, saved.Values, []);
         if (_form == CodeForm.Twin)
         {
             AddEntry(
-                site, loaded, saved.Select(entry => entry.Node), () => EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset), skippedUnits: 1);
+                site, loaded, saved.Nodes, () => EmitLoadCall(() => EmitRecordValue(0, ValType.I64), access, result, offset), skippedUnits: 1);
         }
 
-        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        SavedValues passing = PassingValuesOf(site, saved);
         return () => EmitLeave(site, passing, null);
     }
 
@@ -92,36 +92,48 @@ internal sealed partial class FunctionEmitter
             return () => EmitRejoiningStore(access, value, offset, stored);
         }
 
-        List<(SiteValue Value, Node Node)> saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
-        int site = AddSite(SiteKind.Access, offset, saved.Select(entry => entry.Value), []);
+        SavedValues saved = PassingValues(_liveness.AliveAt(position), _stack.Count);
+        int site = AddSite(SiteKind.Access, offset, saved.Values, []);
         if (_form == CodeForm.Twin)
         {
             AddEntry(
                 site,
                 stored,
-                saved.Select(entry => entry.Node),
+                saved.Nodes,
                 () => EmitStoreCall(() => EmitRecordValue(0, ValType.I64), () => EmitRecordValue(1, access.Type), access, offset),
                 skippedUnits: 1 + access.Type.Units);
         }
 
-        List<(SiteValue Value, Node Node)> passing = PassingValuesOf(site, saved);
+        SavedValues passing = PassingValuesOf(site, saved);
         return () => EmitLeave(site, passing, value);
     }
 
-    private void EmitLeave(int site, List<(SiteValue Value, Node Node)> saved, Node? value)
+    private void EmitLeave(int site, SavedValues saved, Node? value)
     {
-        var nodes = new List<Node>(saved.Count + 2) { Node.Address() };
+        var nodes = new List<Node>(saved.Nodes.Count + 2) { Node.Address() };
         if (value is not null)
         {
             nodes.Add(value);
         }
 
-        nodes.AddRange(saved.Select(entry => entry.Node));
+        nodes.AddRange(saved.Nodes);
         EmitLeave(site, nodes);
     }
 
+    // At the head of a group, or of a loop.
+    private void EmitLeave(int site, SavedValues saved, int left = LeftState.AtAccess)
+    {
+        if (_isHurried)
+        {
+            EmitSpill(site, saved, left);
+            return;
+        }
+
+        EmitLeave(site, saved.Nodes, left);
+    }
+
     // Goes on in the twin at an access, and at the head of a loop in its continuation. From the fast form, the twin needs no saying.
-    private void EmitLeave(int site, List<Node> nodes, int left = LeftState.AtAccess)
+    private void EmitLeave(int site, IReadOnlyList<Node> nodes, int left = LeftState.AtAccess)
     {
         EmitSave(site, SiteKind.Access, 0, nodes);
         if (_form != CodeForm.Fast || left != LeftState.AtAccess)
@@ -132,10 +144,7 @@ internal sealed partial class FunctionEmitter
 
         if (_form == CodeForm.Fast)
         {
-            _il.Emit(OpCodes.Ldarg_0);
-            EmitInt(_code.FunctionIndex);
-            _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
-            _il.Emit(OpCodes.Ret);
+            EmitContinueInTwin();
         }
         else
         {
@@ -143,15 +152,23 @@ internal sealed partial class FunctionEmitter
         }
     }
 
+    private void EmitContinueInTwin()
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        EmitInt(_code.FunctionIndex);
+        _il.Emit(OpCodes.Call, RuntimeMethods.ContinueInTwin(_code.Type));
+        _il.Emit(OpCodes.Ret);
+    }
+
     private void EmitRejoiningLoad(MemoryAccess access, Variable result, int offset, Label loaded)
     {
-        EmitLoadCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), access, result, offset);
+        EmitLoadCall(() => _il.LoadLocal(AddressLocal), access, result, offset);
         _il.Emit(OpCodes.Br, loaded);
     }
 
     private void EmitRejoiningStore(MemoryAccess access, Node value, int offset, Label stored)
     {
-        EmitStoreCall(() => _il.Emit(OpCodes.Ldloc, AddressLocal), () => EmitNode(value), access, offset);
+        EmitStoreCall(() => _il.LoadLocal(AddressLocal), () => EmitNode(value), access, offset);
         _il.Emit(OpCodes.Br, stored);
     }
 }

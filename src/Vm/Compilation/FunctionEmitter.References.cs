@@ -16,7 +16,7 @@ internal sealed partial class FunctionEmitter
         Node[] arguments = PopArguments(type);
         MaterialiseTrees();
         EmitArguments(arguments);
-        _il.Emit(OpCodes.Ldloc, code);
+        _il.LoadLocal(code);
         _il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
         EmitAfterCall(position, instruction.Offset, type.Results.ToArray());
     }
@@ -30,8 +30,8 @@ internal sealed partial class FunctionEmitter
         EmitInt(_code.FunctionIndex);
         EmitInt(offset);
         _il.Emit(OpCodes.Call, RuntimeMethods.CodeOf);
-        _il.Emit(OpCodes.Stloc, code);
-        _il.Emit(OpCodes.Ldloc, code);
+        _il.StoreLocal(code);
+        _il.LoadLocal(code);
         EmitUnless(OpCodes.Brtrue, EmitDefaultReturn);
         return code;
     }

@@ -12,6 +12,7 @@ internal sealed partial class FunctionEmitter
     /// <summary>Values that all of a function's sites may save together; bounds the code that a hostile function makes.</summary>
     public const long SavedValuesMax = 4_000_000;
 
+    private readonly Node?[] _localNodes;
     private readonly List<Site> _sites = [];
     private readonly List<TwinEntry> _entries = [];
     private readonly List<TwinLoop> _openLoops = [];
@@ -28,7 +29,7 @@ internal sealed partial class FunctionEmitter
     /// <summary>A loop of the twin: a site within it is entered through its header, so that it stays a loop for the JIT.</summary>
     private sealed record TwinLoop(Label Header, Label Dispatch, int FirstSite);
 
-    private int AddSite(SiteKind kind, int offset, IEnumerable<SiteValue> values, ValType[] results)
+    private int AddSite(SiteKind kind, int offset, IReadOnlyList<SiteValue> values, ValType[] results)
     {
         if (_form == CodeForm.Continuation || _sitesOfStrip >= 0)
         {
@@ -54,32 +55,33 @@ internal sealed partial class FunctionEmitter
     /// The values that a stored frame holds: the live locals, then the operand stack from the bottom up to <paramref name="height"/>.
     /// Constants and locals on the stack are stored as well, so that a frame depends on WebAssembly alone.
     /// </summary>
-    private List<(SiteValue Value, Node Node)> StoredValues(int[] locals, int height)
+    private SavedValues StoredValues(int[] locals, int height)
     {
-        var values = new List<(SiteValue, Node)>(locals.Length + height);
+        var values = new SavedValues(locals.Length + height);
         foreach (int local in locals)
         {
-            values.Add((new SiteValue(false, local, _code.Locals[local].Stored), Node.Local(_code.Locals[local], local)));
+            ValType type = _code.Locals[local];
+            values.Add(new SiteValue(false, local, type.Stored), _localNodes[local] ??= Node.Local(type, local));
         }
 
         for (int depth = 0; depth < height; depth++)
         {
-            values.Add((new SiteValue(true, depth, _stack[depth].Type.Stored), _stack[depth]));
+            values.Add(new SiteValue(true, depth, _stack[depth].Type.Stored), _stack[depth]);
         }
 
         return values;
     }
 
     /// <summary>As <see cref="StoredValues"/>, without what the twin knows anyway: for records that do not outlive the moment.</summary>
-    private List<(SiteValue Value, Node Node)> PassingValues(int[] locals, int height)
+    private SavedValues PassingValues(int[] locals, int height)
     {
-        List<(SiteValue Value, Node Node)> values = StoredValues(locals, 0);
+        SavedValues values = StoredValues(locals, 0);
         for (int depth = 0; depth < height; depth++)
         {
             Node node = _stack[depth];
             if (node.Kind == NodeKind.Slot || (node.Kind == NodeKind.Local && Array.BinarySearch(locals, node.Index) < 0))
             {
-                values.Add((new SiteValue(true, depth, node.Type.Stored), node));
+                values.Add(new SiteValue(true, depth, node.Type.Stored), node);
             }
         }
 
@@ -87,9 +89,24 @@ internal sealed partial class FunctionEmitter
     }
 
     // A continuation's operand stack has slots where the twin's has constants or locals: what is saved is what the twin takes up.
-    private List<(SiteValue Value, Node Node)> PassingValuesOf(int site, List<(SiteValue Value, Node Node)> values) => _form == CodeForm.Continuation
-        ? [.. _sites[site].Values.Where(value => !value.IsHighHalf).Select(value => (value, value.IsStack ? _stack[value.Index] : Node.Local(value.Type, value.Index)))]
-        : values;
+    private SavedValues PassingValuesOf(int site, SavedValues values)
+    {
+        if (_form != CodeForm.Continuation)
+        {
+            return values;
+        }
+
+        var taken = new SavedValues(_sites[site].Values.Length);
+        foreach (SiteValue value in _sites[site].Values)
+        {
+            if (!value.IsHighHalf)
+            {
+                taken.Add(value, value.IsStack ? _stack[value.Index] : Node.Local(value.Type, value.Index));
+            }
+        }
+
+        return taken;
+    }
 
     /// <summary>Tests whether the stack is to be captured; if so goes to a cold block, which must not come back.</summary>
     private void EmitPoll(Action cold)
@@ -108,8 +125,21 @@ internal sealed partial class FunctionEmitter
         EmitUnless(OpCodes.Brfalse, cold);
     }
 
+    /// <summary>Saves the values of a safepoint, and returns.</summary>
+    private void EmitSaveAt(int site, SiteKind kind, int resultUnits, SavedValues saved)
+    {
+        if (_isHurried)
+        {
+            EmitSpill(site, saved, LeftState.Nowhere);
+            return;
+        }
+
+        EmitSave(site, kind, resultUnits, saved.Nodes);
+        EmitDefaultReturn();
+    }
+
     /// <summary>Saves a record of the given values.</summary>
-    private void EmitSave(int site, SiteKind kind, int resultUnits, List<Node> values) =>
+    private void EmitSave(int site, SiteKind kind, int resultUnits, IReadOnlyList<Node> values) =>
         EmitSaveOf(_code.FunctionIndex, SavedRecord.Pack(site, kind), resultUnits, values);
 
     private void EmitSaveOf(int function, int packedSite, int resultUnits, IReadOnlyList<Node> values)
@@ -135,7 +165,7 @@ internal sealed partial class FunctionEmitter
         LocalBuilder record = Scratch(typeof(nint));
         EmitInt(values.Sum(value => value.Type.Units));
         _il.Emit(OpCodes.Call, RuntimeMethods.BeginRecord);
-        _il.Emit(OpCodes.Stloc, record);
+        _il.StoreLocal(record);
         EmitStoreInRecord(record, values);
     }
 
@@ -144,7 +174,7 @@ internal sealed partial class FunctionEmitter
         int unit = 0;
         foreach (Node value in values)
         {
-            _il.Emit(OpCodes.Ldloc, record);
+            _il.LoadLocal(record);
             EmitInt(unit * sizeof(long));
             _il.Emit(OpCodes.Add);
             EmitNode(value);
@@ -161,9 +191,9 @@ internal sealed partial class FunctionEmitter
         _isEntering = _il.DeclareLocal(typeof(int));
         _dispatch = _il.DefineLabel();
         EmitRecordAddress(_il);
-        _il.Emit(OpCodes.Stloc, _record);
+        _il.StoreLocal(_record);
         EmitInt(1);
-        _il.Emit(OpCodes.Stloc, _isEntering);
+        _il.StoreLocal(_isEntering);
         _il.Emit(OpCodes.Br, _dispatch);
     }
 
@@ -173,7 +203,7 @@ internal sealed partial class FunctionEmitter
         var loop = new TwinLoop(header, _il.DefineLabel(), _sites.Count);
         _openLoops.Add(loop);
         _loops.Add(loop);
-        _il.Emit(OpCodes.Ldloc, _isEntering!);
+        _il.LoadLocal(_isEntering!);
         _il.Emit(OpCodes.Brtrue, loop.Dispatch);
     }
 
@@ -207,7 +237,7 @@ internal sealed partial class FunctionEmitter
         {
             _il.MarkLabel(entryLabels[entry.Site]);
             EmitInt(0);
-            _il.Emit(OpCodes.Stloc, _isEntering!);
+            _il.StoreLocal(_isEntering!);
             EmitRestoration(entry);
             if (entry.Handler is Label handler)
             {
@@ -240,7 +270,7 @@ internal sealed partial class FunctionEmitter
             labels[entry.Site - firstSite] = inside < entry.Loops.Length ? entry.Loops[inside].Header : entryLabels[entry.Site];
         }
 
-        _il.Emit(OpCodes.Ldloc, _record!);
+        _il.LoadLocal(_record!);
         EmitInt(sizeof(int));
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I4);
@@ -289,7 +319,7 @@ internal sealed partial class FunctionEmitter
     /// <summary>Loads a value of the record that the twin is entered with.</summary>
     private void EmitRecordValue(int unit, ValType type)
     {
-        _il.Emit(OpCodes.Ldloc, _record!);
+        _il.LoadLocal(_record!);
         EmitInt(SavedRecord.HeadBytes + (unit * sizeof(long)));
         _il.Emit(OpCodes.Add);
         EmitLoadIndirect(_il, type);

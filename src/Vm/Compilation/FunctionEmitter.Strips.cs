@@ -43,19 +43,19 @@ internal sealed partial class FunctionEmitter
         GroupsBegun outside = SaveGroups();
         LocalBuilder delay = _stripDelay ??= _il.DeclareLocal(typeof(int));
         EmitInt(strip.IsCounted ? 0 : IterationsBeforeStrip);
-        _il.Emit(OpCodes.Stloc, delay);
+        _il.StoreLocal(delay);
         OpenLoop(position, in instruction);
         ControlFrame frame = _control[^1];
 
         Label prepare = _il.DefineLabel();
         Label tested = _il.DefineLabel();
         Label behind = _il.DefineLabel();
-        _il.Emit(OpCodes.Ldloc, delay);
+        _il.LoadLocal(delay);
         _il.Emit(OpCodes.Brfalse, prepare);
-        _il.Emit(OpCodes.Ldloc, delay);
+        _il.LoadLocal(delay);
         EmitInt(1);
         _il.Emit(OpCodes.Sub);
-        _il.Emit(OpCodes.Stloc, delay);
+        _il.StoreLocal(delay);
         _il.MarkLabel(tested);
         bool isReachable = EmitBody(end, position);
         if (isReachable)
@@ -81,11 +81,11 @@ internal sealed partial class FunctionEmitter
         }
 
         _il.MarkLabel(untested.Target);
-        _il.Emit(OpCodes.Ldloc, _stripCount!);
+        _il.LoadLocal(_stripCount!);
         EmitInt(1);
         _il.Emit(OpCodes.Sub);
-        _il.Emit(OpCodes.Stloc, _stripCount!);
-        _il.Emit(OpCodes.Ldloc, _stripCount!);
+        _il.StoreLocal(_stripCount!);
+        _il.LoadLocal(_stripCount!);
         _il.Emit(OpCodes.Brtrue, first);
         _il.Emit(OpCodes.Br, frame.Target);
 
@@ -116,7 +116,7 @@ internal sealed partial class FunctionEmitter
     {
         _stripCount ??= _il.DeclareLocal(typeof(int));
         EmitInt(_compiler.StressInterval > 0 ? StressStripMax : StripMax);
-        _il.Emit(OpCodes.Stloc, _stripCount);
+        _il.StoreLocal(_stripCount);
         for (int number = 0; number < strip.Streams.Count; number++)
         {
             StripStream stream = strip.Streams[number];
@@ -126,13 +126,13 @@ internal sealed partial class FunctionEmitter
             {
                 // The address itself must not go below zero, wherever its offset leads: it would wrap around.
                 LocalBuilder address = _stripAddress ??= _il.DeclareLocal(typeof(long));
-                _il.Emit(OpCodes.Stloc, address);
-                EmitStripLimit(() => _il.Emit(OpCodes.Ldloc, address), -stream.StepDown);
-                _il.Emit(OpCodes.Ldloc, address);
+                _il.StoreLocal(address);
+                EmitStripLimit(() => _il.LoadLocal(address), -stream.StepDown);
+                _il.LoadLocal(address);
             }
 
             EmitOffset(stream.First);
-            _il.Emit(OpCodes.Stloc, AddressLocal);
+            _il.StoreLocal(AddressLocal);
             if (IsContiguous)
             {
                 EmitContiguousRoom(stream, none);
@@ -147,9 +147,9 @@ internal sealed partial class FunctionEmitter
     private void EmitPageRoom(StripStream stream, int number, Label none)
     {
         EmitEntry(stream.HasStore ? TranslationWindow.StoreTableDistance : 0);
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        _il.LoadLocal(EntryLocal);
         _il.Emit(OpCodes.Brfalse, none);
-        _il.Emit(OpCodes.Ldloc, EntryLocal);
+        _il.LoadLocal(EntryLocal);
         Store(VariableOf(_streamBases, number));
         EmitRoomInPage(stream.Span, none);
         EmitStripLimits(stream);
@@ -160,16 +160,16 @@ internal sealed partial class FunctionEmitter
         LocalBuilder room = Scratch(typeof(long));
         _il.Emit(OpCodes.Ldarg_0);
         ContextFields.Last[0].EmitLoad(_il);
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(AddressLocal);
         EmitOffset(stream.Span - 1);
         _il.Emit(OpCodes.Sub);
-        _il.Emit(OpCodes.Stloc, room);
-        _il.Emit(OpCodes.Ldloc, room);
+        _il.StoreLocal(room);
+        _il.LoadLocal(room);
         EmitLong(0);
         _il.Emit(OpCodes.Blt, none);
         if (!stream.HasStore || !MarksStores)
         {
-            EmitStripLimit(() => _il.Emit(OpCodes.Ldloc, room), stream.StepUp);
+            EmitStripLimit(() => _il.LoadLocal(room), stream.StepUp);
             return;
         }
 
@@ -185,7 +185,7 @@ internal sealed partial class FunctionEmitter
             {
                 EmitInt(PageMask);
                 _il.Emit(OpCodes.Conv_I8);
-                _il.Emit(OpCodes.Ldloc, AddressLocal);
+                _il.LoadLocal(AddressLocal);
                 EmitOffset(stream.Span - 1);
                 EmitInt(PageMask);
                 _il.Emit(OpCodes.Conv_I8);
@@ -198,7 +198,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitPlaceInPage()
     {
-        _il.Emit(OpCodes.Ldloc, AddressLocal);
+        _il.LoadLocal(AddressLocal);
         EmitInt(PageMask);
         _il.Emit(OpCodes.Conv_I8);
         _il.Emit(OpCodes.And);
@@ -249,24 +249,33 @@ internal sealed partial class FunctionEmitter
 
         EmitLong(1);
         _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stloc, limit);
-        _il.Emit(OpCodes.Ldloc, _stripCount!);
+        _il.StoreLocal(limit);
+        _il.LoadLocal(_stripCount!);
         _il.Emit(OpCodes.Conv_I8);
-        _il.Emit(OpCodes.Ldloc, limit);
+        _il.LoadLocal(limit);
         _il.Emit(OpCodes.Ble, isLess);
-        _il.Emit(OpCodes.Ldloc, limit);
+        _il.LoadLocal(limit);
         _il.Emit(OpCodes.Conv_I4);
-        _il.Emit(OpCodes.Stloc, _stripCount!);
+        _il.StoreLocal(_stripCount!);
         _il.MarkLabel(isLess);
     }
 
+    // Adds to an address. A number that fits is added as one of 32 bits, which addresses, native integers to the JIT, take: a conversion would be work for it.
     private void EmitOffset(long offset)
     {
-        if (offset != 0)
+        if (offset == (int)offset)
         {
-            EmitLong(offset);
-            _il.Emit(OpCodes.Add);
+            if (offset != 0)
+            {
+                EmitInt((int)offset);
+                _il.Emit(OpCodes.Add);
+            }
+
+            return;
         }
+
+        _il.Emit(OpCodes.Ldc_I8, offset);
+        _il.Emit(OpCodes.Add);
     }
 
     private void EmitTerm(StripTerm term)
@@ -317,7 +326,7 @@ internal sealed partial class FunctionEmitter
     {
         if (IsContiguous)
         {
-            _il.Emit(OpCodes.Ldloc, _memory!);
+            _il.LoadLocal(_memory!);
             _il.Emit(OpCodes.Conv_I8);
             return;
         }

@@ -67,7 +67,7 @@ internal sealed partial class FunctionEmitter
             EmitSaveOfReference(type, arguments);
         });
         EmitArguments(arguments);
-        _il.Emit(OpCodes.Ldloc, code);
+        _il.LoadLocal(code);
         _il.Emit(OpCodes.Tailcall);
         _il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);
         _il.Emit(OpCodes.Ret);
@@ -99,12 +99,12 @@ internal sealed partial class FunctionEmitter
     {
         LocalBuilder reference = Scratch(typeof(long));
         LocalBuilder record = Scratch(typeof(nint));
-        _il.Emit(OpCodes.Stloc, reference);
+        _il.StoreLocal(reference);
         _il.Emit(OpCodes.Ldarg_0);
-        _il.Emit(OpCodes.Ldloc, reference);
+        _il.LoadLocal(reference);
         EmitInt(ValTypes.UnitsOf(type.Parameters));
         _il.Emit(OpCodes.Call, RuntimeMethods.BeginEntryRecord);
-        _il.Emit(OpCodes.Stloc, record);
+        _il.StoreLocal(record);
         EmitStoreInRecord(record, arguments);
         EmitDefaultReturn();
     }

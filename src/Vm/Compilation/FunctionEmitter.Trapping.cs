@@ -83,13 +83,13 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Conv_R8);
         }
 
-        _il.Emit(OpCodes.Stloc, value);
+        _il.StoreLocal(value);
         int offset = instruction.Offset;
         Label invalid = _il.DefineLabel();
-        _il.Emit(OpCodes.Ldloc, value);
+        _il.LoadLocal(value);
         _il.Emit(OpCodes.Ldc_R8, below);
         _il.Emit(isBelowExcluded ? OpCodes.Ble_Un : OpCodes.Blt_Un, invalid);
-        _il.Emit(OpCodes.Ldloc, value);
+        _il.LoadLocal(value);
         _il.Emit(OpCodes.Ldc_R8, above);
         EmitUnless(OpCodes.Blt, () =>
         {
@@ -97,14 +97,14 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Ldarg_0);
             EmitInt(_code.FunctionIndex);
             EmitInt(offset);
-            _il.Emit(OpCodes.Ldloc, value);
+            _il.LoadLocal(value);
             _il.Emit(OpCodes.Call, RuntimeMethods.TrapTruncation);
             EmitDefaultReturn();
         });
 
         int depth = _stack.Count;
         SaveReadersOf(depth);
-        _il.Emit(OpCodes.Ldloc, value);
+        _il.LoadLocal(value);
         _il.Emit(conversion);
         if (type == ValType.I32)
         {

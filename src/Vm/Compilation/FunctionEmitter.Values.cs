@@ -108,7 +108,7 @@ internal sealed partial class FunctionEmitter
                 _il.Emit(OpCodes.Add);
                 break;
             case NodeKind.Address:
-                _il.Emit(OpCodes.Ldloc, AddressLocal);
+                _il.LoadLocal(AddressLocal);
                 break;
             case NodeKind.MemorySize:
                 EmitMemorySize(node);

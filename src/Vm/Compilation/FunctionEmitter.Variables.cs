@@ -37,7 +37,7 @@ internal sealed partial class FunctionEmitter
     {
         if (variable.Field is null)
         {
-            _il.Emit(OpCodes.Ldloc, variable.Local);
+            _il.LoadLocal(variable.Local);
             return;
         }
 
@@ -50,7 +50,7 @@ internal sealed partial class FunctionEmitter
     {
         if (variable.Field is null)
         {
-            _il.Emit(OpCodes.Stloc, variable.Local);
+            _il.StoreLocal(variable.Local);
             return;
         }
 
@@ -60,9 +60,9 @@ internal sealed partial class FunctionEmitter
             _storing.Add(variable.Type, value);
         }
 
-        _il.Emit(OpCodes.Stloc, value);
+        _il.StoreLocal(value);
         _il.Emit(OpCodes.Ldloca, variable.Local);
-        _il.Emit(OpCodes.Ldloc, value);
+        _il.LoadLocal(value);
         _il.Emit(OpCodes.Stfld, variable.Field);
     }
 }

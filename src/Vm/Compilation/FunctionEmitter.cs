@@ -63,13 +63,15 @@ internal sealed partial class FunctionEmitter
         _isInShell = isInShell;
         _mayBeMinimal = isHurried || (!isInShell && (form == CodeForm.Twin || compiler.IsLarge(code.FunctionIndex)));
         _locals = new Variable?[code.Locals.Length];
+        _localNodes = new Node?[code.Locals.Length];
         bool isPaged = compiler.Addressing == Addressing.Paged;
-        AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged) : null;
-        _groups = style == AccessStyle.Grouped && walk is not null ? AddressGroups.Of(code, walk.Events, PageRules) : null;
-        _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
 
         // A miss that comes back may have moved pages that a strip has found.
-        _strips = form == CodeForm.Twin || isHurried || style == AccessStyle.Rejoining ? null : walk?.Strips;
+        bool hasStrips = form != CodeForm.Twin && !isHurried && style != AccessStyle.Rejoining;
+        AddressWalk? walk = style != AccessStyle.Called && code.AccessCount > 0 ? AddressWalk.Over(code, isPaged, hasStrips) : null;
+        _groups = style == AccessStyle.Grouped && walk is not null ? AddressGroups.Of(code, walk.Events, PageRules) : null;
+        _plan = style == AccessStyle.Contiguous && code.AccessCount > 0 ? ContiguousPlan.Of(code, walk?.Events) : null;
+        _strips = hasStrips ? walk?.Strips : null;
     }
 
     /// <summary>Compiles a function.</summary>
@@ -101,6 +103,7 @@ internal sealed partial class FunctionEmitter
         OpenFunction();
         EmitTo(_code.Instructions.Length, 0);
         EmitColdBlocks();
+        EmitSharedBlocks();
         if (_form == CodeForm.Twin)
         {
             EmitDispatchTable();
@@ -141,7 +144,7 @@ internal sealed partial class FunctionEmitter
             _table = _il.DeclareLocal(typeof(nint));
             _il.Emit(OpCodes.Ldarg_0);
             ContextFields.LoadTable.EmitLoad(_il);
-            _il.Emit(OpCodes.Stloc, _table);
+            _il.StoreLocal(_table);
         }
     }
 
@@ -420,7 +423,7 @@ internal sealed partial class FunctionEmitter
         // deeper in the stack than the slot, reads other slots.
         LocalBuilder flag = Scratch(typeof(int));
         EmitTested(condition);
-        _il.Emit(OpCodes.Stloc, flag);
+        _il.StoreLocal(flag);
         if (condition is { Kind: not NodeKind.Constant, IsFromMemory: true } && first.Type is ValType.I32 or ValType.I64 && first.SlotMax <= depth)
         {
             EmitSelectByMask(flag, first, Reusable(second, depth + 1));
@@ -431,7 +434,7 @@ internal sealed partial class FunctionEmitter
             Label done = _il.DefineLabel();
             EmitNode(first);
             Store(slot);
-            _il.Emit(OpCodes.Ldloc, flag);
+            _il.LoadLocal(flag);
             _il.Emit(OpCodes.Brtrue, done);
             EmitNode(second);
             Store(slot);
@@ -449,7 +452,7 @@ internal sealed partial class FunctionEmitter
         EmitNode(first);
         EmitNode(second);
         _il.Emit(OpCodes.Xor);
-        _il.Emit(OpCodes.Ldloc, flag);
+        _il.LoadLocal(flag);
         EmitInt(0);
         _il.Emit(OpCodes.Cgt_Un);
         _il.Emit(OpCodes.Neg);

@@ -22,7 +22,7 @@ internal static class ImportEmitter
         {
             arguments[index] = il.DeclareLocal(FunctionEmitter.IlType(parameters[index]));
             il.Emit(OpCodes.Ldarg, (short)(index + 1));
-            il.Emit(OpCodes.Stloc, arguments[index]);
+            il.StoreLocal(arguments[index]);
 
             // The whole slot is written, so that a narrow argument is zero-extended.
             EmitSlotAddress(il, unit);
@@ -30,7 +30,7 @@ internal static class ImportEmitter
             il.Emit(OpCodes.Conv_I8);
             il.Emit(OpCodes.Stind_I8);
             EmitSlotAddress(il, unit);
-            il.Emit(OpCodes.Ldloc, arguments[index]);
+            il.LoadLocal(arguments[index]);
             FunctionEmitter.EmitStoreIndirect(il, parameters[index]);
             unit += parameters[index].Units;
         }
@@ -41,8 +41,8 @@ internal static class ImportEmitter
         il.Emit(OpCodes.Ldarg_0);
         il.Emit(OpCodes.Ldc_I4, function);
         il.Emit(OpCodes.Call, RuntimeMethods.CallHost);
-        il.Emit(OpCodes.Stloc, outcome);
-        il.Emit(OpCodes.Ldloc, outcome);
+        il.StoreLocal(outcome);
+        il.LoadLocal(outcome);
         il.Emit(OpCodes.Brtrue, notDone);
         if (type.Results.Length > 0)
         {
@@ -53,7 +53,7 @@ internal static class ImportEmitter
         il.Emit(OpCodes.Ret);
 
         il.MarkLabel(notDone);
-        il.Emit(OpCodes.Ldloc, outcome);
+        il.LoadLocal(outcome);
         il.Emit(OpCodes.Ldc_I4_1);
         il.Emit(OpCodes.Bne_Un, giveUp);
         il.Emit(OpCodes.Ldarg_0);
@@ -62,7 +62,7 @@ internal static class ImportEmitter
         il.Emit(OpCodes.Ldc_I4_0);
         foreach (LocalBuilder argument in arguments)
         {
-            il.Emit(OpCodes.Ldloc, argument);
+            il.LoadLocal(argument);
         }
 
         il.Emit(OpCodes.Call, target.SaverOf([.. arguments.Select(argument => argument.LocalType)]));
@@ -73,7 +73,7 @@ internal static class ImportEmitter
         }
 
         il.Emit(OpCodes.Ret);
-        return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits(parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter.Stored))), [], HasHandler: false, null)];
+        return [new Site(SiteKind.Entry, 0, SiteValue.ToUnits([.. parameters.ToArray().Select((parameter, index) => new SiteValue(false, index, parameter.Stored))]), [], HasHandler: false, null)];
     }
 
     // The callee takes the caller's place on the native stack.
@@ -85,8 +85,8 @@ internal static class ImportEmitter
         ContextFields.Imports.EmitLoad(il);
         il.Emit(OpCodes.Ldc_I4, function * FunctionCell.Bytes);
         il.Emit(OpCodes.Add);
-        il.Emit(OpCodes.Stloc, cell);
-        il.Emit(OpCodes.Ldloc, cell);
+        il.StoreLocal(cell);
+        il.LoadLocal(cell);
         il.Emit(OpCodes.Ldind_I);
         il.Emit(OpCodes.Brfalse, isHost);
         EmitCellCall(cell, type, il);
@@ -97,22 +97,22 @@ internal static class ImportEmitter
     public static void EmitCellCall(LocalBuilder cell, FunctionType type, ILGenerator il)
     {
         LocalBuilder entry = il.DeclareLocal(typeof(nint));
-        il.Emit(OpCodes.Ldloc, cell);
+        il.LoadLocal(cell);
         il.Emit(OpCodes.Ldc_I4, FunctionCell.EntryOffset);
         il.Emit(OpCodes.Add);
         il.Emit(OpCodes.Ldind_I);
-        il.Emit(OpCodes.Stloc, entry);
-        il.Emit(OpCodes.Ldloc, cell);
+        il.StoreLocal(entry);
+        il.LoadLocal(cell);
         il.Emit(OpCodes.Ldind_I);
-        ContextFields.Callee.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
-        il.Emit(OpCodes.Ldloc, cell);
+        ContextFields.Callee.EmitStore(il, to => to.LoadLocal(entry));
+        il.LoadLocal(cell);
         il.Emit(OpCodes.Ldind_I);
         for (int index = 0; index < type.Parameters.Length; index++)
         {
             il.Emit(OpCodes.Ldarg, (short)(index + 1));
         }
 
-        il.Emit(OpCodes.Ldloc, entry);
+        il.LoadLocal(entry);
         il.Emit(OpCodes.Ldind_I);
         il.Emit(OpCodes.Tailcall);
         il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, ModuleCompiler.ReturnTypeOf(type), ModuleCompiler.ParameterTypesOf(type), null);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
@@ -8,26 +9,37 @@ namespace Everheap.Vm.Compilation;
 /// </summary>
 internal sealed class Liveness
 {
-    /// <summary>Bits of all blocks' sets together, above which the analysis gives way to "all locals that are used are alive".</summary>
+    /// <summary>Bits of the sets of what is alive at all blocks together, above which the analysis gives way to "all locals that are used are alive".</summary>
     private const long SetBitsMax = 1L << 28;
 
     private readonly FunctionCode _code;
-    private readonly Dictionary<int, int[]> _aliveAt = [];
+    private readonly int[]?[] _aliveAt;
     private readonly int[] _denseOf;
     private readonly int[] _localOf;
     private readonly int _words;
     private readonly List<Block> _blocks = [];
     private int[] _blockOf = [];
+    private bool _hasTries;
 
     private Liveness(FunctionCode code)
     {
         _code = code;
+        _aliveAt = new int[]?[code.Instructions.Length];
         _denseOf = new int[code.Locals.Length];
         Array.Fill(_denseOf, -1);
-        var used = new List<int>();
         for (int position = 0; position < code.Instructions.Length; position++)
         {
-            if (ReadLocal(position) is int local and >= 0 && _denseOf[local] < 0)
+            if (ReadLocal(position) is int local and >= 0)
+            {
+                _denseOf[local] = 0;
+            }
+        }
+
+        // Ascending, as what is alive is.
+        var used = new List<int>();
+        for (int local = 0; local < _denseOf.Length; local++)
+        {
+            if (_denseOf[local] == 0)
             {
                 _denseOf[local] = used.Count;
                 used.Add(local);
@@ -60,7 +72,7 @@ internal sealed class Liveness
 
     /// <summary>The locals alive at a site, ascending: before a memory access or loop header, after a call or growth of a memory.</summary>
     /// <param name="position">The position of the instruction.</param>
-    public int[] AliveAt(int position) => _aliveAt[position];
+    public int[] AliveAt(int position) => _aliveAt[position]!;
 
     private static bool IsSite(Opcode opcode) =>
         opcode is Opcode.Loop or Opcode.MemoryAtomicWait32 or Opcode.MemoryAtomicWait64 || opcode.IsCallSite || opcode.IsAccess;
@@ -110,6 +122,7 @@ internal sealed class Liveness
             if (instruction.Opcode.OpensBlock)
             {
                 open.Add(position);
+                _hasTries |= instruction.Opcode is Opcode.Try or Opcode.TryTable;
             }
             else if (instruction.Opcode.ClosesBlock && open.Count > 0)
             {
@@ -157,6 +170,11 @@ internal sealed class Liveness
     // Where an exception may go that is thrown at some point of a block: to the catches of every try around.
     private int[] HandlersAt(int position, List<int> open)
     {
+        if (!_hasTries)
+        {
+            return [];
+        }
+
         var handlers = new HashSet<int>();
         for (int index = 0; index < open.Count; index++)
         {
@@ -193,6 +211,12 @@ internal sealed class Liveness
         foreach (Block block in _blocks)
         {
             block.Alive = new ulong[_words];
+            block.Read = new ulong[_words];
+            block.Assigned = new ulong[_words];
+            for (int position = block.End - 1; position >= block.Start; position--)
+            {
+                Step(position, block.Read, block.Assigned);
+            }
         }
 
         var scratch = new ulong[_words];
@@ -204,12 +228,13 @@ internal sealed class Liveness
             {
                 Block block = _blocks[index];
                 AliveAfter(block, scratch);
-                for (int position = block.End - 1; position >= block.Start; position--)
+                for (int word = 0; word < scratch.Length; word++)
                 {
-                    Step(position, scratch);
-                    AddAlive(block.Handlers, scratch);
+                    scratch[word] = block.Read[word] | (scratch[word] & ~block.Assigned[word]);
                 }
 
+                // An exception may come before the block's first instruction.
+                AddAlive(block.Handlers, scratch);
                 if (!scratch.AsSpan().SequenceEqual(block.Alive))
                 {
                     scratch.CopyTo(block.Alive, 0);
@@ -224,6 +249,8 @@ internal sealed class Liveness
     private void RecordSites()
     {
         var scratch = new ulong[_words];
+        var last = new ulong[_words];
+        int[] lastLocals = [];
         foreach (Block block in _blocks)
         {
             AliveAfter(block, scratch);
@@ -231,7 +258,14 @@ internal sealed class Liveness
             {
                 if (IsSite(_code.Instructions[position].Opcode))
                 {
-                    _aliveAt[position] = ToLocals(scratch);
+                    // Often the same as at the next site.
+                    if (!scratch.AsSpan().SequenceEqual(last))
+                    {
+                        scratch.CopyTo(last, 0);
+                        lastLocals = ToLocals(scratch);
+                    }
+
+                    _aliveAt[position] = lastLocals;
                 }
 
                 Step(position, scratch);
@@ -259,37 +293,50 @@ internal sealed class Liveness
         }
     }
 
-    private void Step(int position, ulong[] set)
+    private void Step(int position, ulong[] alive, ulong[]? assignments = null)
     {
         ref readonly Instruction instruction = ref _code.Instructions[position];
-        if (instruction.Opcode is Opcode.LocalSet or Opcode.LocalTee && _denseOf[instruction.Index] is int assigned and >= 0)
+        if (instruction.Opcode is Opcode.LocalSet or Opcode.LocalTee)
         {
-            set[assigned >> 6] &= ~(1UL << (assigned & 63));
+            if (_denseOf[instruction.Index] is int assigned and >= 0)
+            {
+                alive[assigned >> 6] &= ~(1UL << (assigned & 63));
+                if (assignments is not null)
+                {
+                    assignments[assigned >> 6] |= 1UL << (assigned & 63);
+                }
+            }
         }
         else if (ReadLocal(position) is int local and >= 0)
         {
-            set[_denseOf[local] >> 6] |= 1UL << (_denseOf[local] & 63);
+            alive[_denseOf[local] >> 6] |= 1UL << (_denseOf[local] & 63);
         }
     }
 
     private int[] ToLocals(ulong[] set)
     {
-        var locals = new List<int>();
-        for (int dense = 0; dense < _localOf.Length; dense++)
+        int count = 0;
+        foreach (ulong word in set)
         {
-            if ((set[dense >> 6] & (1UL << (dense & 63))) != 0)
+            count += BitOperations.PopCount(word);
+        }
+
+        var locals = new int[count];
+        int index = 0;
+        for (int word = 0; word < set.Length; word++)
+        {
+            for (ulong bits = set[word]; bits != 0; bits &= bits - 1)
             {
-                locals.Add(_localOf[dense]);
+                locals[index++] = _localOf[(word << 6) + BitOperations.TrailingZeroCount(bits)];
             }
         }
 
-        locals.Sort();
-        return [.. locals];
+        return locals;
     }
 
     private void TakeAllAsAlive()
     {
-        int[] all = [.. _localOf.Order()];
+        int[] all = _localOf;
         AliveAtEntry = all;
         for (int position = 0; position < _code.Instructions.Length; position++)
         {
@@ -311,6 +358,13 @@ internal sealed class Liveness
         /// <summary>The blocks at which exceptions are caught that are thrown within it.</summary>
         public int[] Handlers { get; set; } = [];
 
+        /// <summary>The locals that are alive at its start.</summary>
         public ulong[] Alive { get; set; } = [];
+
+        /// <summary>Those that it reads before it assigns them.</summary>
+        public ulong[] Read { get; set; } = [];
+
+        /// <summary>Those that it assigns.</summary>
+        public ulong[] Assigned { get; set; } = [];
     }
 }

@@ -13,6 +13,8 @@ internal static class RuntimeMethods
     public static readonly MethodInfo TrapIndirectCall = Find(nameof(CompiledCode.TrapIndirectCall));
     public static readonly MethodInfo TrapTruncation = Find(nameof(CompiledCode.TrapTruncation));
     public static readonly MethodInfo BeginRecord = Find(nameof(CompiledCode.BeginRecord));
+    public static readonly MethodInfo BeginSpill = Find(nameof(CompiledCode.BeginSpill));
+    public static readonly MethodInfo SaveSpilled = Find(nameof(CompiledCode.SaveSpilled));
     public static readonly MethodInfo NoSuchSite = Find(nameof(CompiledCode.NoSuchSite));
     public static readonly MethodInfo StressTick = Find(nameof(CompiledCode.StressTick));
     public static readonly MethodInfo Throw = Find(nameof(CompiledCode.Throw));

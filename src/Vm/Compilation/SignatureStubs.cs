@@ -62,13 +62,13 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         LocalBuilder code = il.DeclareLocal(typeof(nint));
         il.Emit(OpCodes.Ldarg_0);
         il.Emit(OpCodes.Call, RuntimeMethods.ResolveCallee);
-        il.Emit(OpCodes.Stloc, code);
+        il.StoreLocal(code);
         for (int argument = 0; argument <= type.Parameters.Length; argument++)
         {
             il.Emit(OpCodes.Ldarg, (short)argument);
         }
 
-        il.Emit(OpCodes.Ldloc, code);
+        il.LoadLocal(code);
         EmitCallAndReturn(il, type);
     }
 
@@ -78,28 +78,28 @@ internal sealed class SignatureStubs(ModuleBuilder module)
         LocalBuilder record = il.DeclareLocal(typeof(nint));
         LocalBuilder entry = il.DeclareLocal(typeof(nint));
         FunctionEmitter.EmitRecordAddress(il);
-        il.Emit(OpCodes.Stloc, record);
+        il.StoreLocal(record);
         il.Emit(OpCodes.Ldarg_0);
         ContextFields.Functions.EmitLoad(il);
-        il.Emit(OpCodes.Ldloc, record);
+        il.LoadLocal(record);
         il.Emit(OpCodes.Ldind_I4);
         il.Emit(OpCodes.Conv_I);
         il.Emit(OpCodes.Ldc_I4, TableEntry.SizeShift);
         il.Emit(OpCodes.Shl);
         il.Emit(OpCodes.Add);
-        il.Emit(OpCodes.Stloc, entry);
+        il.StoreLocal(entry);
         il.Emit(OpCodes.Ldarg_0);
-        ContextFields.Callee.EmitStore(il, to => to.Emit(OpCodes.Ldloc, entry));
+        ContextFields.Callee.EmitStore(il, to => to.LoadLocal(entry));
         il.Emit(OpCodes.Ldarg_0);
         for (int index = 0; index < type.Parameters.Length; index++)
         {
-            il.Emit(OpCodes.Ldloc, record);
+            il.LoadLocal(record);
             il.Emit(OpCodes.Ldc_I4, SavedRecord.HeadBytes + (ValTypes.UnitsOf(type.Parameters[..index]) * sizeof(long)));
             il.Emit(OpCodes.Add);
             FunctionEmitter.EmitLoadIndirect(il, type.Parameters[index]);
         }
 
-        il.Emit(OpCodes.Ldloc, entry);
+        il.LoadLocal(entry);
         il.Emit(OpCodes.Ldind_I);
         EmitCallAndReturn(il, type);
     }

@@ -26,8 +26,28 @@ internal enum SiteKind
 internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type, bool IsHighHalf = false)
 {
     /// <summary>Values by units of 8 bytes: a vector becomes two.</summary>
-    public static SiteValue[] ToUnits(IEnumerable<SiteValue> values) =>
-        [.. values.SelectMany(value => value.Type.Units == 1 ? (IEnumerable<SiteValue>)[value] : [value, value with { IsHighHalf = true }])];
+    public static SiteValue[] ToUnits(IReadOnlyList<SiteValue> values)
+    {
+        int units = 0;
+        for (int index = 0; index < values.Count; index++)
+        {
+            units += values[index].Type.Units;
+        }
+
+        var all = new SiteValue[units];
+        int unit = 0;
+        for (int index = 0; index < values.Count; index++)
+        {
+            SiteValue value = values[index];
+            all[unit++] = value;
+            if (value.Type.Units > 1)
+            {
+                all[unit++] = value with { IsHighHalf = true };
+            }
+        }
+
+        return all;
+    }
 }
 
 /// <summary>A place at which a function can be left and entered again, with what is alive there.</summary>
@@ -40,5 +60,5 @@ internal readonly record struct SiteValue(bool IsStack, int Index, ValType Type,
 internal sealed record Site(SiteKind Kind, int Offset, SiteValue[] Values, ValType[] Results, bool HasHandler, int[]? Heights)
 {
     /// <summary>The callee's results, by units of 8 bytes.</summary>
-    public SiteValue[] ResultUnits => SiteValue.ToUnits(Results.Select((type, index) => new SiteValue(true, index, type.Stored)));
+    public SiteValue[] ResultUnits => SiteValue.ToUnits([.. Results.Select((type, index) => new SiteValue(true, index, type.Stored))]);
 }

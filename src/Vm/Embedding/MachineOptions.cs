@@ -1,4 +1,5 @@
 using Everheap.Engine;
+using Everheap.Vm.Compilation;
 using Everheap.Vm.Execution;
 
 namespace Everheap.Vm.Embedding;
@@ -56,6 +57,9 @@ public sealed record MachineOptions
     /// <summary>For tests: goes from memories in one piece to pages and back at captures.</summary>
     internal bool AlternatesAddressing { get; init; }
 
+    /// <summary>For tests: see <see cref="InstanceOptions.TieredBytes"/>.</summary>
+    internal int TieredBytes { get; init; } = Tiering.ModuleBytesMin;
+
     internal void Validate()
     {
         ArgumentException.ThrowIfNullOrEmpty(HeapName);
@@ -76,6 +80,7 @@ public sealed record MachineOptions
     {
         CaptureEvery = CaptureEvery,
         AlternatesAddressing = AlternatesAddressing,
+        TieredBytes = TieredBytes,
         IsAlwaysPaged = MemoryAddressing == MemoryAddressing.Paged,
         MemoryBytesMax = MemoryBytes,
         TableElementsMax = TableElements,

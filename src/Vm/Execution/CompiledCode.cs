@@ -351,6 +351,7 @@ internal static unsafe partial class CompiledCode
     // What goes on with the record that was saved: the twin at a memory access, a continuation at the head of a loop; 0 if the stack is captured instead.
     private static nint NextOf(CodeContext* context, int function)
     {
+        context->Group->EnteredFunction = -1;
         if (context->Left == LeftState.AtLoop)
         {
             context->Left = LeftState.Nowhere;

@@ -58,11 +58,23 @@ internal unsafe struct GroupState
     /// <summary>The end of the room for saved records.</summary>
     public byte* SaveEnd;
 
+    /// <summary>Where code that was compiled in a hurry stores its variables before a record is made of them; null before that.</summary>
+    public byte* SpillArea;
+
+    /// <summary>How many bytes there are.</summary>
+    public int SpillBytes;
+
     /// <summary>The contexts of all instances, by number.</summary>
     public CodeContext** Contexts;
 
     /// <summary>How many there are.</summary>
     public int ContextCount;
+
+    /// <summary>The function that the driver has entered at its beginning; -1 where it has entered one elsewhere, or where a function that was entered has left and gone on since.</summary>
+    public int EnteredFunction;
+
+    /// <summary>The number of that function's instance.</summary>
+    public int EnteredInstance;
 
     /// <summary>An <see cref="UnwindReason"/>, while <see cref="CodeContext.Poll"/> says that the stack unwinds.</summary>
     public int Reason;

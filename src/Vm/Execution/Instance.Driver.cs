@@ -36,6 +36,10 @@ internal sealed unsafe partial class Instance
     /// <returns>Its entry point.</returns>
     public nint FindTwin(int function) => _compiler.TwinEntryOf(function);
 
+    /// <summary>A site of a function, as code numbers it that is compiled for an addressing.</summary>
+    public Site SiteOf(int function, int number, Addressing addressing) =>
+        (_compiler.Addressing == addressing ? _compiler : Group.OlderCodeOf(this)).SitesOf(function)[number];
+
     /// <summary>Finds the continuation at the site of the saved record.</summary>
     public nint FindContinuation(int function) => _compiler.EntryAt(function, ((SavedRecord*)_context->Group->SaveBase)->Site);
 
@@ -182,6 +186,8 @@ internal sealed unsafe partial class Instance
             }
         }
 
+        group->EnteredFunction = site.Kind == SiteKind.Entry ? function : -1;
+        group->EnteredInstance = Number;
         Enter(_compiler.EntryAt(function, number), function);
     }
 

@@ -120,6 +120,7 @@ internal sealed unsafe partial class InstanceGroup
             }
             else
             {
+                _state->EnteredFunction = -1;
                 instance.Call(function);
             }
 
@@ -169,6 +170,10 @@ internal sealed unsafe partial class InstanceGroup
         return outcome;
     }
 
+    /// <summary>The code of an instance's frames on the native stack, where they wait for a host function under which other code has taken its place.</summary>
+    public ModuleCompiler OlderCodeOf(Instance instance) =>
+        _levels.FindLast(level => level.OlderCode?.ContainsKey(instance) == true)?.OlderCode![instance] ?? instance.Compiler;
+
     private RunOutcome Run(Func<bool> onCaptured, ulong floor, RunLevel level, bool isThrowing = false)
     {
         _state->SaveCursor = _state->SaveBase;
@@ -200,6 +205,7 @@ internal sealed unsafe partial class InstanceGroup
     private RunOutcome? TakeUnwound(Func<bool> onCaptured, ulong floor, RunLevel level)
     {
         var reason = (UnwindReason)_state->Reason;
+        bool hasRoom = reason != UnwindReason.StackSpill || !IsWhatWasEntered(_state);
         bool isAppended = Stack.TryAppend(_state->SaveBase, _state->SaveCursor, SitesOf);
         level.OlderCode = null;
         _state->SaveCursor = _state->SaveBase;
@@ -213,7 +219,7 @@ internal sealed unsafe partial class InstanceGroup
             failure.Throw();
         }
 
-        if (!isAppended)
+        if (!isAppended || !hasRoom)
         {
             return ExhaustStack();
         }
@@ -250,6 +256,13 @@ internal sealed unsafe partial class InstanceGroup
 
         Site[] SitesOf(int instance, int function) =>
             (level.OlderCode?.GetValueOrDefault(_instances[instance]) ?? _instances[instance].Compiler).SitesOf(function);
+    }
+
+    // A function that the native stack, as the driver finds it, has no room for would be entered again and again.
+    private static bool IsWhatWasEntered(GroupState* state)
+    {
+        var record = (SavedRecord*)state->SaveBase;
+        return state->SaveBase + record->Bytes == state->SaveCursor && record->Site == 0 && record->Function == state->EnteredFunction && record->Instance == state->EnteredInstance;
     }
 
     private RunOutcome ExhaustStack()

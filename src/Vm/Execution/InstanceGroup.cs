@@ -227,6 +227,7 @@ internal sealed unsafe partial class InstanceGroup : IDisposable
             _memories.ForEach(memory => memory.Dispose());
             Bridges.Dispose();
             NativeMemory.Free(_state->SaveBase);
+            NativeMemory.Free(_state->SpillArea);
             NativeMemory.Free(_state->Contexts);
             NativeMemory.Free(_state);
             NativeMemory.Free(Slots);

@@ -2,10 +2,12 @@ using Everheap.Vm.Embedding;
 
 namespace Everheap.Vm.Tests.Embedding;
 
-/// <summary>Host functions that call back, throw, or are stopped; plainly, and captured at every safepoint.</summary>
-[TestFixture(0)]
-[TestFixture(1)]
-internal sealed class HostCallTests(int captureEvery)
+/// <summary>Host functions that call back, throw, or are stopped; plainly, and captured at every safepoint; with the code of small modules, and with that of large ones.</summary>
+[TestFixture(0, false)]
+[TestFixture(0, true)]
+[TestFixture(1, false)]
+[TestFixture(1, true)]
+internal sealed class HostCallTests(int captureEvery, bool isTiered)
 {
     private const string Nesting = """
         (module
@@ -33,7 +35,13 @@ internal sealed class HostCallTests(int captureEvery)
     [SetUp]
     public void Create()
     {
-        _machine = Machine.CreateTransient(new MachineOptions { CaptureEvery = captureEvery, AlternatesAddressing = captureEvery > 0, ResidentBytes = 8 << 20 });
+        _machine = Machine.CreateTransient(new MachineOptions
+        {
+            CaptureEvery = captureEvery,
+            AlternatesAddressing = captureEvery > 0,
+            TieredBytes = isTiered ? 0 : int.MaxValue,
+            ResidentBytes = 8 << 20,
+        });
         _linker = new Linker();
     }
 
@@ -138,9 +146,19 @@ internal sealed class HostCallTests(int captureEvery)
     }
 
     [Test]
+    public void A_function_for_which_the_native_stack_has_no_room_is_a_trap_and_no_endless_attempt()
+    {
+        using Machine machine = Machine.CreateTransient(new MachineOptions { CaptureEvery = captureEvery, NativeStackBytes = 1, TieredBytes = isTiered ? 0 : int.MaxValue });
+        _linker.Define("host", "back", (int value) => value);
+        Instance instance = _linker.Instantiate(machine, Wat.Module(Nesting));
+
+        Assert.That(() => instance.GetFunction<int, int>("enter")(1), Throws.TypeOf<WasmTrapException>().With.Property("Trap").With.Property("Reason").EqualTo("call stack exhausted"));
+    }
+
+    [Test]
     public void A_call_that_takes_too_long_is_stopped()
     {
-        using Machine machine = Machine.CreateTransient(new MachineOptions { CaptureEvery = captureEvery, CallTime = TimeSpan.FromMilliseconds(50) });
+        using Machine machine = Machine.CreateTransient(new MachineOptions { CaptureEvery = captureEvery, CallTime = TimeSpan.FromMilliseconds(500) });
         _linker.Define("host", "back", (int value) => value);
         Instance instance = _linker.Instantiate(machine, Wat.Module(Nesting));
 

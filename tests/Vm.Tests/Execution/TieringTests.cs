@@ -23,6 +23,8 @@ internal sealed class TieringTests(bool isPaged)
     // Seven instructions each: more than a continuation may have that is not made in the background.
     private const int LargeSteps = 2_000;
 
+    private const int Calls = 60;
+
     private static readonly TimeSpan OptimisingTime = TimeSpan.FromMinutes(1);
 
     private string _folder = "";
@@ -116,6 +118,39 @@ internal sealed class TieringTests(bool isPaged)
     }
 
     [Test]
+    public void What_is_captured_at_one_site_goes_on_in_a_continuation_and_has_no_twin()
+    {
+        using var compiled = new CompiledMethods();
+        Run(ModuleOf(), calls: 1, rounds: ManyRounds, (group, instance) =>
+        {
+            group.PushCall(instance, 0, []);
+            var run = Task.Run(() => group.Run(static () => true));
+            WaitFor(() => instance.Compiler.Tiering.HeatOf(2) > 0);
+            group.RequestCapture();
+
+            Assert.That(run.Wait(OptimisingTime), Is.True);
+            Assert.That(run.Result, Is.EqualTo(RunOutcome.Returned));
+            WaitForMinimal(compiled, ContinuationOf(instance, 1, 0));
+            Assert.That(compiled.BytesOf("t1_-1", CompiledMethods.MinimalTier), Is.Zero);
+        });
+    }
+
+    [Test]
+    public void What_is_captured_at_one_site_after_the_other_goes_on_in_its_twin()
+    {
+        using var compiled = new CompiledMethods();
+        Run(ModuleOfManyCalls(), calls: 0, rounds: 0, Options with { CaptureEvery = 1 }, (group, instance) =>
+        {
+            group.PushCall(instance, 0, []);
+
+            Assert.That(group.Run(static () => true), Is.EqualTo(RunOutcome.Returned));
+            WaitForMinimal(compiled, "t0_-1");
+            Assert.That(compiled.BytesOf(ContinuationOf(instance, 0, 0), CompiledMethods.MinimalTier), Is.Positive);
+            Assert.That(compiled.BytesOf(ContinuationOf(instance, 0, Calls - 1), CompiledMethods.MinimalTier), Is.Zero);
+        });
+    }
+
+    [Test]
     public void What_was_hot_before_is_optimised_as_soon_as_the_program_has_begun()
     {
         var cache = new CodeCache(Path.Combine(_folder, "cache"));
@@ -160,6 +195,16 @@ internal sealed class TieringTests(bool isPaged)
         module.Cached!.WriteHeat(Options.CodeFor(isPaged ? Addressing.Paged : Addressing.Contiguous), MemoryMarshal.AsBytes<int>(record));
 
         Run(module, calls: ManyCalls, rounds: 1, static (group, instance) => Assert.That(RunOnce(group, instance), Is.EqualTo(ManyCalls)));
+    }
+
+    private static void WaitForMinimal(CompiledMethods compiled, string method) => Assert.That(
+        () => compiled.BytesOf(method, CompiledMethods.MinimalTier), Is.Positive.After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
+
+    // The name of the method by which a function goes on behind one of its calls.
+    private static string ContinuationOf(Instance instance, int function, int call)
+    {
+        int[] calls = [.. instance.Compiler.SitesOf(function).Index().Where(static site => site.Item.Kind == SiteKind.Call).Select(static site => site.Index)];
+        return $"h{function}_{calls[call]}";
     }
 
     private InstanceOptions Options => new() { IsAlwaysPaged = isPaged, TieredBytes = 0, HotCalls = HotCalls };
@@ -216,6 +261,10 @@ internal sealed class TieringTests(bool isPaged)
         large.AddRange([0x41, 0, 0x28, 2, 0, 0x45, 0x0D, 0, 0x0B, 0x0B]);
         return ModuleBytes.Of([[0x60, 0, 0]], (0, [0, 0x10, 1, 0x0B]), (0, [.. large]));
     }
+
+    // Function 0 calls function 1 time after time, in a straight line.
+    private static Module ModuleOfManyCalls() =>
+        ModuleBytes.Of([[0x60, 0, 0]], (0, [0, .. Enumerable.Repeat<byte[]>([0x10, 1], Calls).SelectMany(static call => call), 0x0B]), (0, [0, 0x0B]));
 
     private static Module ModuleOf(CodeCache? cache = null)
     {
