@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using Everheap.Vm.Execution;
+using Everheap.Vm.Modules;
 
 namespace Everheap.Vm.Compilation;
 
@@ -8,6 +9,9 @@ namespace Everheap.Vm.Compilation;
 internal sealed partial class FunctionEmitter
 {
     private static readonly string[] QuadFields = [nameof(LocalQuad<>.A), nameof(LocalQuad<>.B), nameof(LocalQuad<>.C), nameof(LocalQuad<>.D)];
+
+    /// <summary>Variables that a function may have; the IL allows for 65,535 locals, of which some are for the moment.</summary>
+    public const int VariablesMax = 65_000;
 
     private readonly Dictionary<Type, (LocalBuilder Local, int Used)> _quads = [];
 
@@ -20,7 +24,11 @@ internal sealed partial class FunctionEmitter
     {
         if (!_isInShell)
         {
-            return new Variable(_il.DeclareLocal(type), null, type);
+            LocalBuilder local = _il.DeclareLocal(type);
+            return local.LocalIndex < VariablesMax
+                ? new Variable(local, null, type)
+                : throw new WasmFormatException(
+                    _code.BodyStart, $"function {_code.FunctionIndex} has too many locals and operands that are kept over calls, loops and blocks (more than {VariablesMax})");
         }
 
         Type quad = typeof(LocalQuad<>).MakeGenericType(type);

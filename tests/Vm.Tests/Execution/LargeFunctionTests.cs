@@ -67,6 +67,31 @@ internal sealed class LargeFunctionTests(bool isPaged)
         Assert.That(() => compiled.BytesOf("p1_-1", CompiledMethods.OptimisedTier), Is.GreaterThan(Shell.PlainBytesMax).After(CompiledMethods.EventTimeMax, CompiledMethods.EventTimeStep));
     }
 
+    [Test]
+    public void One_with_more_variables_than_code_can_have_is_refused_by_name()
+    {
+        using HeapStore store = HeapStore.Create(Path.Combine(_folder, "test.heap"));
+        using PersistentHeap heap = store.CreateHeap("program");
+        using InstanceGroup group = InstanceGroup.Create(heap, new MachineHeader(), OptionsOf(captureEvery: 0));
+
+        Assert.That(
+            () => RunOnce(group, group.Instantiate(ModuleOfManyVariables(), [])),
+            Throws.TypeOf<WasmFormatException>().With.Message.Contains("function 0 has too many locals and operands"));
+    }
+
+    // As many locals as a function may have, all on the operand stack at once: each then takes two variables.
+    private static Module ModuleOfManyVariables()
+    {
+        List<byte> body = [1, .. ModuleBytes.Unsigned(ModuleLimits.LocalsMax), 0x7F];
+        for (uint local = 0; local < ModuleLimits.LocalsMax; local++)
+        {
+            body.AddRange([0x20, .. ModuleBytes.Unsigned(local)]);
+        }
+
+        body.AddRange([0x02, 0x40, 0x0B, .. Enumerable.Repeat((byte)0x1A, ModuleLimits.LocalsMax), 0x0B]);
+        return ModuleBytes.Of([[0x60, 0, 0]], (0, [.. body]));
+    }
+
     private InstanceOptions OptionsOf(int captureEvery) => new()
     {
         CaptureEvery = captureEvery,
