@@ -407,10 +407,7 @@ internal sealed class AddressWalk
 
     private static AddressValue Constant(int value) => new(0, value, (uint)value);
 
-    private AddressValue ValueOf(int local)
-    {
-        return _locals[local] ??= local < _code.Type.Parameters.Length ? Unknown(ulong.MaxValue) : Constant(0);
-    }
+    private AddressValue ValueOf(int local) => _locals[local] ??= local < _code.Type.Parameters.Length ? Unknown(ulong.MaxValue) : Constant(0);
 
     private void Assign(int local, AddressValue value)
     {

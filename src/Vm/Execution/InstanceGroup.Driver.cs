@@ -318,6 +318,9 @@ internal sealed unsafe partial class InstanceGroup
     {
         _spareLevels.Push(_levels[^1]);
         _levels.RemoveAt(_levels.Count - 1);
+
+        // Whoever called the host function has gone on since it was entered.
+        _state->EnteredFunction = -1;
         if (!isDone)
         {
             // An exception came out of the engine or a host function, perhaps through compiled code.
