@@ -50,7 +50,7 @@ internal sealed class ContinuationPoint
     /// <returns>Null where the twin does as well, or the continuation would be too large.</returns>
     public static ContinuationPoint? At(FunctionCode code, Site site, bool isAside)
     {
-        int instructionsMax = site.Kind != SiteKind.Loop ? CallInstructionsMax : isAside ? AsideInstructionsMax : LoopInstructionsMax;
+        int instructionsMax = site.Kind == SiteKind.Loop ? InstructionsMaxAtLoop(isAside) : CallInstructionsMax;
         return code.Instructions.Length <= instructionsMax && At(code, site) is { IsInLoop: true } point && point.Instructions <= instructionsMax ? point : null;
     }
 
@@ -61,7 +61,7 @@ internal sealed class ContinuationPoint
     /// <param name="isAside">Whether it is made in the background.</param>
     public static bool IsAtLoop(FunctionCode code, int position, IEnumerable<int> around, bool isAside)
     {
-        int instructionsMax = isAside ? AsideInstructionsMax : LoopInstructionsMax;
+        int instructionsMax = InstructionsMaxAtLoop(isAside);
         return code.Instructions.Length <= instructionsMax && InstructionsFrom(code, position, around) <= instructionsMax;
     }
 
@@ -95,6 +95,8 @@ internal sealed class ContinuationPoint
         long instructions = InstructionsFrom(code, position, open);
         return new ContinuationPoint(code, site, position, [.. open], instructions, isInLoop);
     }
+
+    private static int InstructionsMaxAtLoop(bool isAside) => isAside ? AsideInstructionsMax : LoopInstructionsMax;
 
     // With the copies of the loops that are open.
     private static long InstructionsFrom(FunctionCode code, int position, IEnumerable<int> around)

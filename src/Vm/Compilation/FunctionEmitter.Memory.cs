@@ -237,6 +237,24 @@ internal sealed partial class FunctionEmitter
         EmitOffset(offset);
     }
 
+    // Adds to an address. A number that fits is added as one of 32 bits, which addresses, native integers to the JIT, take: a conversion would be work for it.
+    private void EmitOffset(long offset)
+    {
+        if (offset == (int)offset)
+        {
+            if (offset != 0)
+            {
+                EmitInt((int)offset);
+                _il.Emit(OpCodes.Add);
+            }
+
+            return;
+        }
+
+        _il.Emit(OpCodes.Ldc_I8, offset);
+        _il.Emit(OpCodes.Add);
+    }
+
     // Loads where in its page an address is, and the last place there at which so many bytes still fit.
     private void EmitPlaceInPage(EffectiveAddress place, int size)
     {

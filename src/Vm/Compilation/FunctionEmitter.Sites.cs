@@ -174,13 +174,18 @@ internal sealed partial class FunctionEmitter
         int unit = 0;
         foreach (Node value in values)
         {
-            _il.LoadLocal(record);
-            EmitInt(unit * sizeof(long));
-            _il.Emit(OpCodes.Add);
-            EmitNode(value);
-            EmitStoreIndirect(_il, value.Type);
+            EmitStoreAt(record, unit * sizeof(long), value);
             unit += value.Type.Units;
         }
+    }
+
+    private void EmitStoreAt(LocalBuilder start, int offset, Node value)
+    {
+        _il.LoadLocal(start);
+        EmitInt(offset);
+        _il.Emit(OpCodes.Add);
+        EmitNode(value);
+        EmitStoreIndirect(_il, value.Type);
     }
 
     // The twin begins by going to the entry of the site that its record names, from header to header of the loops around it. A jump straight

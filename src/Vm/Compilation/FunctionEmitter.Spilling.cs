@@ -84,14 +84,14 @@ internal sealed partial class FunctionEmitter
         {
             if (IsArgument(local) || _locals[local] is not null)
             {
-                EmitSpillOf(area, SpillPlaces.OffsetOfLocal(local), Node.Local(_code.Locals[local], local));
+                EmitStoreAt(area, SpillPlaces.OffsetOfLocal(local), Node.Local(_code.Locals[local], local));
             }
         }
 
         foreach ((int depth, Type ilType) in _slots.Keys)
         {
             ValType type = CodeType.ValueTypeOf(ilType);
-            EmitSpillOf(area, places.OffsetOfSlot(depth, type), Node.Slot(type, depth));
+            EmitStoreAt(area, places.OffsetOfSlot(depth, type), Node.Slot(type, depth));
         }
 
         _il.Emit(OpCodes.Ldarg_0);
@@ -113,14 +113,5 @@ internal sealed partial class FunctionEmitter
         }
 
         EmitDefaultReturn();
-    }
-
-    private void EmitSpillOf(LocalBuilder area, int offset, Node variable)
-    {
-        _il.LoadLocal(area);
-        EmitInt(offset);
-        _il.Emit(OpCodes.Add);
-        EmitNode(variable);
-        EmitStoreIndirect(_il, variable.Type);
     }
 }

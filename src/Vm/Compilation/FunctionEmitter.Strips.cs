@@ -260,24 +260,6 @@ internal sealed partial class FunctionEmitter
         _il.MarkLabel(isLess);
     }
 
-    // Adds to an address. A number that fits is added as one of 32 bits, which addresses, native integers to the JIT, take: a conversion would be work for it.
-    private void EmitOffset(long offset)
-    {
-        if (offset == (int)offset)
-        {
-            if (offset != 0)
-            {
-                EmitInt((int)offset);
-                _il.Emit(OpCodes.Add);
-            }
-
-            return;
-        }
-
-        _il.Emit(OpCodes.Ldc_I8, offset);
-        _il.Emit(OpCodes.Add);
-    }
-
     private void EmitTerm(StripTerm term)
     {
         switch (term.Opcode)

@@ -11,7 +11,7 @@ internal sealed partial class FunctionEmitter
     private static readonly string[] QuadFields = [nameof(LocalQuad<>.A), nameof(LocalQuad<>.B), nameof(LocalQuad<>.C), nameof(LocalQuad<>.D)];
 
     /// <summary>Variables that a function may have; the IL allows for 65,535 locals, of which some are for the moment.</summary>
-    public const int VariablesMax = 65_000;
+    private const int VariablesMax = 65_000;
 
     private readonly Dictionary<Type, (LocalBuilder Local, int Used)> _quads = [];
 

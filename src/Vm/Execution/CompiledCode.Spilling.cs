@@ -34,15 +34,8 @@ internal static unsafe partial class CompiledCode
     public static int SaveSpilled(CodeContext* context, int function, int packed, byte* area, int shape)
     {
         (int number, int left) = SpillPlaces.Unpack(packed);
-        Instance instance = Instance.Of(context);
-        if (left == LeftState.Nowhere && (context->Poll & PollState.Throwing) != 0)
-        {
-            instance.TraceCall(function, number);
-            return 0;
-        }
-
         (SpillPlaces places, Addressing addressing) = SpillPlaces.UnpackShape(shape);
-        Site site = instance.SiteOf(function, number, addressing);
+        Site site = Instance.Of(context).SiteOf(function, number, addressing);
         SiteKind kind = left == LeftState.Nowhere ? site.Kind : SiteKind.Access;
         int resultUnits = 0;
         if (kind == SiteKind.Call && site.Results.Length > 0)
